@@ -90,7 +90,16 @@ export type Happening =
       atMs: number
     }
   | {
-      kind: 'listed' | 'opened' | 'paused' | 'resumed' | 'closed' | 'determined' | 'settled' | 'tick_changed' | 'close_moved'
+      kind:
+        | 'listed'
+        | 'opened'
+        | 'paused'
+        | 'resumed'
+        | 'closed'
+        | 'determined'
+        | 'settled'
+        | 'tick_changed'
+        | 'close_moved'
       market: SimMarket
       atMs: number
       /** `tick_changed` only. */
