@@ -53,6 +53,16 @@ export interface SimMarket {
   book: TrueBook
   /** The question that a market of the other venue shares, or null. */
   twinOf: string | null
+  /** The outcome's label inside its event: a candidate, a threshold; empty for a lone market. */
+  groupLabel: string
+  strike: Strike
+}
+
+/** What a market measures, where it is a number. */
+export interface Strike {
+  type: 'greater' | 'less' | 'between' | 'custom'
+  floor: number | null
+  cap: number | null
 }
 
 export interface SimEvent {
@@ -109,6 +119,13 @@ export type Happening =
 /** The seeded market model. It owns every book; the wires only translate. */
 export interface World {
   readonly seed: number
+  /** Happenings a second that `start` aims at, over both venues. */
+  readonly rate: number
+  readonly running: boolean
+  /** The clock that it was given, epoch milliseconds. */
+  now(): number
+  /** Happenings since the start, by venue. */
+  happenings(venue: SimVenue): number
   markets(venue: SimVenue): SimMarket[]
   events(venue: SimVenue): SimEvent[]
   market(venue: SimVenue, id: string): SimMarket | undefined
