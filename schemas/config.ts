@@ -1,0 +1,108 @@
+import { type Static, Type } from 'typebox'
+
+const httpUrl = (description: string, value: string) =>
+  Type.String({ description, pattern: '^https?://', default: value })
+const wsUrl = (description: string, value: string) =>
+  Type.String({ description, pattern: '^wss?://', default: value })
+const list = (description: string) =>
+  Type.String({ description: `${description}; a comma-separated list`, default: '' })
+
+/** Every environment variable that is read; `.env.example` lists the same names in the same order. */
+export const ConfigSchema = Type.Object({
+  HOST: Type.String({ description: 'Address to listen on', minLength: 1, default: '127.0.0.1' }),
+  PORT: Type.Integer({
+    description: 'Port to listen on; 0 takes a free one',
+    minimum: 0,
+    maximum: 65_535,
+    default: 3000
+  }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    type: 'string',
+    description: 'How much is logged',
+    default: 'info'
+  }),
+  VENUES: Type.String({
+    description: 'Which venues to run; a comma-separated list of kalshi and polymarket',
+    pattern: '^(kalshi|polymarket)(,(kalshi|polymarket))*$',
+    default: 'kalshi,polymarket'
+  }),
+  KALSHI_API_KEY: Type.String({ description: 'Key id; without it Kalshi is polled over REST', default: '' }),
+  KALSHI_API_SECRET: Type.String({
+    description: 'Private key (RSA or Ed25519): PEM text, \\n escapes allowed, or a path to a PEM file',
+    default: ''
+  }),
+  KALSHI_HTTP_BASE: httpUrl('Kalshi REST base', 'https://external-api.kalshi.com/trade-api/v2'),
+  KALSHI_WS_URL: wsUrl('Kalshi WebSocket', 'wss://external-api-ws.kalshi.com/trade-api/ws/v2'),
+  KALSHI_POLL_INTERVAL_MS: Type.Integer({
+    description: 'Time between two polls of a Kalshi book when polling, milliseconds',
+    minimum: 250,
+    default: 5_000
+  }),
+  KALSHI_SERIES: list('Kalshi series to serve; empty means all'),
+  KALSHI_TICKERS: list('Kalshi markets to serve, besides those of the series; combos only when named here'),
+  POLYMARKET_HTTP_BASE: httpUrl('Polymarket CLOB REST base', 'https://clob.polymarket.com'),
+  POLYMARKET_GAMMA_BASE: httpUrl('Polymarket Gamma (discovery) base', 'https://gamma-api.polymarket.com'),
+  POLYMARKET_WS_URL: wsUrl(
+    'Polymarket market channel',
+    'wss://ws-subscriptions-clob.polymarket.com/ws/market'
+  ),
+  POLYMARKET_TAGS: list('Polymarket tag slugs to serve; empty means all'),
+  POLYMARKET_CONDITION_IDS: list('Polymarket condition ids to serve, besides those of the tags'),
+  POLYMARKET_ASSETS_PER_CONNECTION: Type.Integer({
+    description: 'Assets subscribed on one connection; above about 500 the venue sends no snapshots',
+    minimum: 1,
+    maximum: 500,
+    default: 250
+  }),
+  MAX_MARKETS_PER_VENUE: Type.Integer({
+    description: 'Markets served of each venue, by 24 h volume',
+    minimum: 1,
+    maximum: 200_000,
+    default: 500
+  }),
+  BOOK_LEVELS_MAX: Type.Integer({
+    description:
+      'Room for order-book levels, all books together; 0 means 256 for each market that may be served',
+    minimum: 0,
+    maximum: 200_000_000,
+    default: 0
+  }),
+  REDISCOVERY_INTERVAL_MS: Type.Integer({
+    description: 'Time between two looks for new and ended markets, milliseconds',
+    minimum: 1_000,
+    default: 300_000
+  }),
+  ENDED_MARKET_RETENTION_MS: Type.Integer({
+    description: 'How long an ended market is still served, milliseconds',
+    minimum: 0,
+    default: 3_600_000
+  }),
+  SNAPSHOT_TIMEOUT_MS: Type.Integer({
+    description: 'How long a subscribed book may wait for its first snapshot before it is asked for again',
+    minimum: 100,
+    default: 10_000
+  }),
+  SILENT_AFTER_MS: Type.Integer({
+    description: 'A connection without any sign of life for this long is dropped, milliseconds',
+    minimum: 1_000,
+    default: 30_000
+  }),
+  RECYCLER_INTERVAL_HOURS: Type.Number({
+    description: 'Hours between two renewals of the venue connections',
+    exclusiveMinimum: 0,
+    default: 12
+  }),
+  MAX_BOOK_DEPTH: Type.Integer({
+    description: 'Deepest book that an answer may carry, levels a side',
+    minimum: 0,
+    maximum: 100,
+    default: 100
+  }),
+  VALIDATE_RESPONSES: Type.Enum(['off', 'sample', 'all'], {
+    type: 'string',
+    description: 'Which answers are checked against their schema at run time',
+    default: 'sample'
+  }),
+  CORS_ORIGINS: list('Origins that browsers may call from; empty means none')
+})
+export type Config = Static<typeof ConfigSchema>

@@ -1,0 +1,111 @@
+import { BookArena } from '../orderbook/arena.ts'
+import {
+  reasonBit,
+  SOURCES,
+  stateOf,
+  type VerdictReason,
+  type VerdictSource,
+  VerdictTable
+} from './verdict.ts'
+
+export interface BookTableOptions {
+  capacityMarkets: number
+  capacityLevels: number
+}
+
+/**
+ * All books with their verdicts, by slot: a small integer that stands for a market while it is served. Whoever
+ * changes a book says so once with `touch`, after the change is whole.
+ */
+export class BookTable {
+  readonly arena: BookArena
+  readonly verdicts: VerdictTable
+  /** Raised by every change of a book, its verdict or its market: the one truth for ETags and caches. */
+  readonly versions: Uint32Array
+  readonly capacityMarkets: number
+  /** Called after every change, synchronously; set once by the store. Must not throw. */
+  onTouch: (slot: number) => void = () => {}
+  /** Called when a change of reasons changed the state. */
+  onState: (slot: number) => void = () => {}
+  private readonly freeSlots: number[] = []
+  private used = 0
+
+  constructor({ capacityMarkets, capacityLevels }: BookTableOptions) {
+    this.capacityMarkets = capacityMarkets
+    this.arena = new BookArena(capacityMarkets, capacityLevels)
+    this.verdicts = new VerdictTable(capacityMarkets)
+    this.versions = new Uint32Array(capacityMarkets)
+  }
+
+  /** Returns a slot for a new market, awaiting its snapshot; -1 when the table is full. */
+  allocate(): number {
+    const slot = this.freeSlots.pop() ?? (this.used < this.capacityMarkets ? this.used++ : -1)
+    if (slot >= 0) this.verdicts.reset(slot)
+    return slot
+  }
+
+  /** Frees the slot of a market that is no longer served. Its version goes on, so that no cache mistakes the next. */
+  release(slot: number): void {
+    this.arena.release(slot)
+    this.touch(slot)
+    this.freeSlots.push(slot)
+  }
+
+  touch(slot: number): void {
+    this.versions[slot] = (this.versions[slot] as number) + 1
+    this.onTouch(slot)
+  }
+
+  /** Records that a message for this market came: our clock, the venue's clock (NaN if it sent none). */
+  received(slot: number, receivedAtMs: number, venueTimeMs: number, sequence: number): void {
+    const { verdicts } = this
+    verdicts.receivedAtMs[slot] = receivedAtMs
+    if (!Number.isNaN(venueTimeMs)) verdicts.venueTimeMs[slot] = venueTimeMs
+    verdicts.sequence[slot] = sequence
+  }
+
+  setSource(slot: number, source: VerdictSource): void {
+    this.verdicts.source[slot] = SOURCES.indexOf(source)
+  }
+
+  /** Adds a reason for not being live. */
+  raise(slot: number, reason: VerdictReason): void {
+    const before = this.verdicts.reasons[slot] as number
+    this.become(slot, before, before | reasonBit(reason))
+  }
+
+  /** Takes reasons back. */
+  clear(slot: number, ...reasons: VerdictReason[]): void {
+    const before = this.verdicts.reasons[slot] as number
+    let after = before
+    for (const reason of reasons) after &= ~reasonBit(reason)
+    this.become(slot, before, after)
+  }
+
+  /** Takes back every reason that a whole fresh book answers: unsynced, doubtful, disconnected. */
+  resynced(slot: number): void {
+    const before = this.verdicts.reasons[slot] as number
+    this.become(slot, before, before & ~ANSWERED_BY_SNAPSHOT)
+  }
+
+  private become(slot: number, before: number, after: number): void {
+    if (before === after >>> 0) return
+    this.verdicts.reasons[slot] = after
+    if (stateOf(before) !== stateOf(after)) this.onState(slot)
+    this.touch(slot)
+  }
+}
+
+const ANSWERED_BY_SNAPSHOT = [
+  'drift',
+  'negative_level',
+  'crossed',
+  'hash_mismatch',
+  'audit_mismatch',
+  'sequence_gap',
+  'arena_full',
+  'awaiting_snapshot',
+  'disconnected',
+  'silent',
+  'poll_overdue'
+].reduce((bits, reason) => bits | reasonBit(reason as VerdictReason), 0)

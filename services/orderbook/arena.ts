@@ -1,0 +1,252 @@
+import { ArenaFullError } from '../errors.ts'
+import { ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
+import type { LevelList } from './levels.ts'
+
+/**
+ * The two sides of a binary market's book, both as bids: an ask for YES at `p` rests as a bid for NO at `1 - p`.
+ * Mirroring a book is exchanging its sides.
+ */
+export const YES = 0
+export const NO = 1
+export type Outcome = typeof YES | typeof NO
+
+/** The shortest run; a run of class `c` holds `8 << c` levels, and class 11 holds every price there is. */
+const SHORTEST_RUN = 8
+const CLASSES = 12
+const NONE = -1
+/** Below this many levels a loop moves them faster than `copyWithin` starts. */
+const LOOP_MOVE_MAX = 24
+
+/**
+ * Every order book's levels in two shared typed arrays: nothing per market for the collector to trace.
+ * Each side of each book is one run of ascending prices, best last, so that most inserts move few levels and the
+ * top is a short backward walk. Free runs are chained through the `sizes` pool itself.
+ */
+export class BookArena {
+  readonly capacityMarkets: number
+  readonly capacityLevels: number
+  private readonly prices: Uint16Array
+  private readonly sizes: Float64Array
+  private readonly offsets: Int32Array
+  private readonly counts: Uint16Array
+  private readonly classes: Int8Array
+  private readonly free = new Int32Array(CLASSES).fill(NONE)
+  private top = 0
+
+  /** Reserves room for books and levels; memory becomes resident only when touched. */
+  constructor(capacityMarkets: number, capacityLevels: number) {
+    this.capacityMarkets = capacityMarkets
+    this.capacityLevels = capacityLevels
+    this.prices = new Uint16Array(capacityLevels)
+    this.sizes = new Float64Array(capacityLevels)
+    this.offsets = new Int32Array(capacityMarkets * 2).fill(NONE)
+    this.counts = new Uint16Array(capacityMarkets * 2)
+    this.classes = new Int8Array(capacityMarkets * 2).fill(NONE)
+  }
+
+  /** Levels in runs handed out so far, used or free. */
+  get reservedLevels(): number {
+    return this.top
+  }
+
+  /** Number of levels on a side. */
+  count(slot: number, outcome: Outcome): number {
+    return this.counts[slot * 2 + outcome] as number
+  }
+
+  /** Price of the level at `depth` from the best (0), or -1 where the side is shorter. */
+  priceAt(slot: number, outcome: Outcome, depth: number): PriceE4 {
+    const side = slot * 2 + outcome
+    const index = (this.counts[side] as number) - 1 - depth
+    return index < 0 ? NONE : (this.prices[(this.offsets[side] as number) + index] as number)
+  }
+
+  /** Size of the level at `depth` from the best (0), or 0 where the side is shorter. */
+  sizeAt(slot: number, outcome: Outcome, depth: number): SizeE6 {
+    const side = slot * 2 + outcome
+    const index = (this.counts[side] as number) - 1 - depth
+    return index < 0 ? 0 : (this.sizes[(this.offsets[side] as number) + index] as number)
+  }
+
+  /** Size resting at a price, 0 where there is no level. */
+  sizeOf(slot: number, outcome: Outcome, price: PriceE4): SizeE6 {
+    const side = slot * 2 + outcome
+    const index = this.find(side, price)
+    return index < 0 ? 0 : (this.sizes[(this.offsets[side] as number) + index] as number)
+  }
+
+  /** True when the best bids of YES and NO together reach one dollar: the book could match itself. */
+  crossed(slot: number): boolean {
+    const yes = this.priceAt(slot, YES, 0)
+    const no = this.priceAt(slot, NO, 0)
+    return yes >= 0 && no >= 0 && yes + no >= ONE_E4
+  }
+
+  /** Sets the size resting at a price; 0 removes the level. Returns the size that was there. */
+  setLevel(slot: number, outcome: Outcome, price: PriceE4, size: SizeE6): SizeE6 {
+    const side = slot * 2 + outcome
+    const index = this.find(side, price)
+    if (index < 0) {
+      if (size > 0) this.insert(side, ~index, price, size)
+      return 0
+    }
+    const at = (this.offsets[side] as number) + index
+    const before = this.sizes[at] as number
+    if (size > 0) this.sizes[at] = size
+    else this.removeAt(side, index)
+    return before
+  }
+
+  /**
+   * Adds a signed change to the size resting at a price; a level that reaches zero is removed. Returns the new
+   * size, or -1 when it would fall below zero: a delta was lost, the book is left as it was and needs a resync.
+   */
+  changeLevel(slot: number, outcome: Outcome, price: PriceE4, change: number): SizeE6 {
+    const side = slot * 2 + outcome
+    const index = this.find(side, price)
+    if (index < 0) {
+      if (change < 0) return NONE
+      if (change > 0) this.insert(side, ~index, price, change)
+      return change
+    }
+    const at = (this.offsets[side] as number) + index
+    const size = (this.sizes[at] as number) + change
+    if (size < 0) return NONE
+    if (size === 0) this.removeAt(side, index)
+    else this.sizes[at] = size
+    return size
+  }
+
+  /** Replaces one side by levels of ascending price; levels of size 0 are left out. */
+  replace(slot: number, outcome: Outcome, levels: LevelList): void {
+    const side = slot * 2 + outcome
+    let wanted = 0
+    for (let i = 0; i < levels.count; i++) if ((levels.size[i] as number) > 0) wanted++
+    const sizeClass = classFor(wanted)
+    if (wanted > 0 && sizeClass > (this.classes[side] as number)) this.move(side, sizeClass, 0)
+    const offset = this.offsets[side] as number
+    let kept = 0
+    for (let i = 0; i < levels.count; i++) {
+      const size = levels.size[i] as number
+      if (size === 0) continue
+      this.prices[offset + kept] = levels.price[i] as number
+      this.sizes[offset + kept] = size
+      kept++
+    }
+    this.counts[side] = kept
+  }
+
+  /** Empties a book and gives its runs back. */
+  release(slot: number): void {
+    for (let side = slot * 2; side <= slot * 2 + 1; side++) {
+      const sizeClass = this.classes[side] as number
+      if (sizeClass !== NONE) this.giveBack(this.offsets[side] as number, sizeClass)
+      this.offsets[side] = NONE
+      this.classes[side] = NONE
+      this.counts[side] = 0
+    }
+  }
+
+  /** Index of a price in its run, or the complement of where it would go. */
+  private find(side: number, price: PriceE4): number {
+    const offset = this.offsets[side] as number
+    const prices = this.prices
+    let low = 0
+    let high = (this.counts[side] as number) - 1
+    while (low <= high) {
+      const middle = (low + high) >>> 1
+      const found = prices[offset + middle] as number
+      if (found < price) low = middle + 1
+      else if (found > price) high = middle - 1
+      else return middle
+    }
+    return ~low
+  }
+
+  private insert(side: number, index: number, price: PriceE4, size: SizeE6): void {
+    const count = this.counts[side] as number
+    const sizeClass = this.classes[side] as number
+    if (sizeClass === NONE) this.move(side, 0, 0)
+    else if (count === SHORTEST_RUN << sizeClass) this.move(side, sizeClass + 1, count)
+    const { prices, sizes } = this
+    const offset = this.offsets[side] as number
+    const at = offset + index
+    const end = offset + count
+    if (end - at > LOOP_MOVE_MAX) {
+      prices.copyWithin(at + 1, at, end)
+      sizes.copyWithin(at + 1, at, end)
+    } else {
+      for (let i = end; i > at; i--) {
+        prices[i] = prices[i - 1] as number
+        sizes[i] = sizes[i - 1] as number
+      }
+    }
+    prices[at] = price
+    sizes[at] = size
+    this.counts[side] = count + 1
+  }
+
+  private removeAt(side: number, index: number): void {
+    const { prices, sizes } = this
+    const at = (this.offsets[side] as number) + index
+    const count = (this.counts[side] as number) - 1
+    const end = (this.offsets[side] as number) + count
+    if (end - at > LOOP_MOVE_MAX) {
+      prices.copyWithin(at, at + 1, end + 1)
+      sizes.copyWithin(at, at + 1, end + 1)
+    } else {
+      for (let i = at; i < end; i++) {
+        prices[i] = prices[i + 1] as number
+        sizes[i] = sizes[i + 1] as number
+      }
+    }
+    this.counts[side] = count
+  }
+
+  /** Gives a side a run of another class and carries its first `count` levels over. */
+  private move(side: number, sizeClass: number, count: number): void {
+    const to = this.take(sizeClass)
+    const from = this.offsets[side] as number
+    if (from !== NONE) {
+      this.prices.copyWithin(to, from, from + count)
+      this.sizes.copyWithin(to, from, from + count)
+      this.giveBack(from, this.classes[side] as number)
+    }
+    this.offsets[side] = to
+    this.classes[side] = sizeClass
+  }
+
+  private take(sizeClass: number): number {
+    const reused = this.free[sizeClass] as number
+    if (reused !== NONE) {
+      this.free[sizeClass] = this.sizes[reused] as number
+      return reused
+    }
+    const length = SHORTEST_RUN << sizeClass
+    if (this.top + length <= this.capacityLevels) {
+      const fresh = this.top
+      this.top += length
+      return fresh
+    }
+    for (let larger = sizeClass + 1; larger < CLASSES; larger++) {
+      const split = this.free[larger] as number
+      if (split === NONE) continue
+      this.free[larger] = this.sizes[split] as number
+      for (let half = larger - 1; half >= sizeClass; half--)
+        this.giveBack(split + (SHORTEST_RUN << half), half)
+      return split
+    }
+    throw new ArenaFullError(this.capacityLevels)
+  }
+
+  private giveBack(offset: number, sizeClass: number): void {
+    this.sizes[offset] = this.free[sizeClass] as number
+    this.free[sizeClass] = offset
+  }
+}
+
+function classFor(levels: number): number {
+  let sizeClass = 0
+  while (SHORTEST_RUN << sizeClass < levels) sizeClass++
+  return sizeClass
+}

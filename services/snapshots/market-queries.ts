@@ -1,0 +1,164 @@
+import type { Venue } from '../../schemas/common.ts'
+import type { Market, MarketStatus } from '../../schemas/market.ts'
+import type { VerdictState } from '../integrity/verdict.ts'
+import type { MarketRecord } from './store.ts'
+
+export const MARKET_SORTS = ['id', 'title', 'closeTime', '-volume24h', '-volume'] as const
+export type MarketSort = (typeof MARKET_SORTS)[number]
+
+/** Which markets are wanted, in which order. */
+export interface MarketFilter {
+  venue?: Venue
+  status?: MarketStatus
+  state?: VerdictState
+  /** Text that must occur in the title or the symbol, whatever its case. */
+  q?: string
+  sort: MarketSort
+}
+
+export interface MarketQueriesOptions {
+  capacity: number
+  all: () => Iterable<MarketRecord>
+  state: (record: MarketRecord) => VerdictState
+}
+
+/** As many different filters are kept in order as people ask at a time; the least recently asked goes first. */
+const MAX_KEPT = 64
+/** With more changes waiting than this, sorting anew costs less than mending. */
+const MAX_PENDING = 2_000
+
+/**
+ * Keeps the answers to the filters that are asked in order, and mends them by what changed: a page of the
+ * hundred-thousandth market costs no scan of the others.
+ */
+export class MarketQueries {
+  private readonly options: MarketQueriesOptions
+  private readonly kept = new Map<string, KeptQuery>()
+
+  constructor(options: MarketQueriesOptions) {
+    this.options = options
+  }
+
+  /** Returns all records that match, in order. The array is the query's own: read it at once, do not keep it. */
+  find(filter: MarketFilter): readonly MarketRecord[] {
+    const key = JSON.stringify([
+      filter.venue,
+      filter.status,
+      filter.state,
+      filter.q?.toLowerCase(),
+      filter.sort
+    ])
+    let query = this.kept.get(key)
+    if (query === undefined) {
+      query = new KeptQuery(filter, this.options)
+      if (this.kept.size === MAX_KEPT) this.kept.delete(this.kept.keys().next().value as string)
+    } else this.kept.delete(key)
+    this.kept.set(key, query)
+    return query.read()
+  }
+
+  /** A record entered, or came back changed. */
+  insert(record: MarketRecord): void {
+    for (const query of this.kept.values()) query.changed(record, true)
+  }
+
+  /** A record leaves, or is about to change. */
+  remove(record: MarketRecord): void {
+    for (const query of this.kept.values()) query.changed(record, false)
+  }
+
+  stateChanged(record: MarketRecord): void {
+    for (const query of this.kept.values()) if (query.byState) query.changed(record, true)
+  }
+}
+
+class KeptQuery {
+  readonly byState: boolean
+  private readonly filter: MarketFilter
+  private readonly options: MarketQueriesOptions
+  private readonly compare: (a: MarketRecord, b: MarketRecord) => number
+  private readonly needle: string | undefined
+  private sorted: MarketRecord[] | null = null
+  /** Records whose place is in doubt, and whether they still exist. */
+  private readonly pending = new Map<MarketRecord, boolean>()
+
+  constructor(filter: MarketFilter, options: MarketQueriesOptions) {
+    this.filter = filter
+    this.options = options
+    this.byState = filter.state !== undefined
+    this.needle = filter.q?.toLowerCase()
+    this.compare = comparison(filter.sort)
+  }
+
+  changed(record: MarketRecord, exists: boolean): void {
+    if (this.sorted === null) return
+    this.pending.set(record, exists)
+    if (this.pending.size > MAX_PENDING) {
+      this.sorted = null
+      this.pending.clear()
+    }
+  }
+
+  read(): readonly MarketRecord[] {
+    if (this.sorted === null) {
+      this.sorted = Array.from(this.options.all())
+        .filter((record) => this.matches(record))
+        .sort(this.compare)
+    } else if (this.pending.size > 0) this.sorted = this.mend(this.sorted)
+    return this.sorted
+  }
+
+  private mend(sorted: MarketRecord[]): MarketRecord[] {
+    const { pending, compare } = this
+    const arrivals: MarketRecord[] = []
+    for (const [record, exists] of pending) if (exists && this.matches(record)) arrivals.push(record)
+    arrivals.sort(compare)
+    const mended: MarketRecord[] = []
+    let next = 0
+    for (const record of sorted) {
+      if (pending.has(record)) continue
+      while (next < arrivals.length && compare(arrivals[next] as MarketRecord, record) < 0) {
+        mended.push(arrivals[next++] as MarketRecord)
+      }
+      mended.push(record)
+    }
+    while (next < arrivals.length) mended.push(arrivals[next++] as MarketRecord)
+    pending.clear()
+    return mended
+  }
+
+  private matches(record: MarketRecord): boolean {
+    const { venue, status, state } = this.filter
+    const { market } = record
+    if (venue !== undefined && market.venue !== venue) return false
+    if (status !== undefined && market.status !== status) return false
+    if (state !== undefined && this.options.state(record) !== state) return false
+    if (this.needle === undefined) return true
+    return (
+      market.title.toLowerCase().includes(this.needle) || market.symbol.toLowerCase().includes(this.needle)
+    )
+  }
+}
+
+/** Orders by the sort's key, then by id, so that the order is total. Markets without the key come last. */
+function comparison(sort: MarketSort): (a: MarketRecord, b: MarketRecord) => number {
+  const byId = (a: MarketRecord, b: MarketRecord) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  if (sort === 'id') return byId
+  const key = SORT_KEYS[sort]
+  return (a, b) => {
+    const keyOfA = key(a.market)
+    const keyOfB = key(b.market)
+    if (keyOfA < keyOfB) return -1
+    if (keyOfA > keyOfB) return 1
+    return byId(a, b)
+  }
+}
+
+const LAST = '\uffff'
+/** Only an order, never money: a double is enough to rank volumes. */
+const SORT_KEYS: Record<Exclude<MarketSort, 'id'>, (market: Market) => string | number> = {
+  title: ({ title }) => title,
+  closeTime: ({ closeTime }) => closeTime ?? LAST,
+  '-volume24h': ({ volume24h }) => (volume24h === null ? 1 : -Number(volume24h)),
+  '-volume': ({ volume }) => (volume === null ? 1 : -Number(volume))
+}

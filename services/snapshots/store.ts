@@ -1,0 +1,186 @@
+import type { Event, EventHeader } from '../../schemas/event.ts'
+import type { Market } from '../../schemas/market.ts'
+import { BookTable } from '../integrity/book-table.ts'
+import type { VerdictReason } from '../integrity/verdict.ts'
+import { ChangeBus, type ChangeConsumer } from './change-bus.ts'
+import { MarketQueries } from './market-queries.ts'
+
+/** A served market: where its book is, and what its venue says of it. */
+export interface MarketRecord {
+  readonly slot: number
+  readonly id: string
+  market: Market
+  /** The venue's settlement rules; empty where it gives none. */
+  rules: string
+  /** Raised when `market` or `rules` change. */
+  metaVersion: number
+}
+
+export interface SnapshotStoreOptions {
+  capacityMarkets: number
+  capacityLevels: number
+}
+
+const STATUS_REASONS = ['not_open', 'venue_paused', 'market_closed', 'market_settled'] as const
+
+/**
+ * Everything that is served, in memory: markets by canonical id, their books and verdicts by slot, events, and
+ * the bus of changes. One writer a market (its venue's feed); any number of readers, who never slow it.
+ */
+export class SnapshotStore {
+  readonly books: BookTable
+  readonly queries: MarketQueries
+  /** Raised by every change of anything. */
+  revision = 0
+  /** Raised when a market or event is added, changed or removed. */
+  catalogueVersion = 0
+  private readonly bus: ChangeBus
+  private readonly byId = new Map<string, MarketRecord>()
+  private readonly bySlot: (MarketRecord | undefined)[] = []
+  private readonly eventHeaders = new Map<string, EventHeader>()
+  private readonly eventMarkets = new Map<string, Set<string>>()
+
+  constructor({ capacityMarkets, capacityLevels }: SnapshotStoreOptions) {
+    this.books = new BookTable({ capacityMarkets, capacityLevels })
+    this.bus = new ChangeBus(capacityMarkets)
+    this.queries = new MarketQueries({
+      capacity: capacityMarkets,
+      all: () => this.byId.values(),
+      state: (record) => this.books.verdicts.state(record.slot)
+    })
+    this.books.onTouch = (slot) => {
+      this.revision++
+      this.bus.mark(slot)
+    }
+    this.books.onState = (slot) => {
+      const record = this.bySlot[slot]
+      if (record !== undefined) this.queries.stateChanged(record)
+    }
+  }
+
+  get size(): number {
+    return this.byId.size
+  }
+
+  get(id: string): MarketRecord | undefined {
+    return this.byId.get(id)
+  }
+
+  at(slot: number): MarketRecord | undefined {
+    return this.bySlot[slot]
+  }
+
+  records(): IterableIterator<MarketRecord> {
+    return this.byId.values()
+  }
+
+  /** Adds a market, or takes over what its venue newly says of it; null when every slot is in use. */
+  put(market: Market, rules: string): MarketRecord | null {
+    const known = this.byId.get(market.id)
+    if (known === undefined) return this.add(market, rules)
+    if (sameMarket(known.market, market) && known.rules === rules) return known
+    this.queries.remove(known)
+    this.unlinkEvent(known.market)
+    known.market = market
+    known.rules = rules
+    known.metaVersion++
+    this.linkEvent(market)
+    this.queries.insert(known)
+    this.catalogueVersion++
+    this.applyStatus(known)
+    this.books.touch(known.slot)
+    return known
+  }
+
+  /** Changes some of what is known of a market, as lifecycle messages do. */
+  patch(id: string, change: Partial<Market>): void {
+    const record = this.byId.get(id)
+    if (record !== undefined) this.put({ ...record.market, ...change }, record.rules)
+  }
+
+  /** Forgets a market and frees its memory. */
+  remove(id: string): void {
+    const record = this.byId.get(id)
+    if (record === undefined) return
+    this.queries.remove(record)
+    this.unlinkEvent(record.market)
+    this.byId.delete(id)
+    this.bySlot[record.slot] = undefined
+    this.catalogueVersion++
+    this.books.release(record.slot)
+  }
+
+  /** Adds an event or takes over what its venue newly says of it. Kept while a served market belongs to it. */
+  putEvent(header: EventHeader): void {
+    this.eventHeaders.set(header.id, header)
+    this.catalogueVersion++
+  }
+
+  getEvent(id: string): Event | undefined {
+    const header = this.eventHeaders.get(id)
+    const marketIds = this.eventMarkets.get(id)
+    return header === undefined || marketIds === undefined
+      ? undefined
+      : { ...header, marketIds: [...marketIds] }
+  }
+
+  /** Ids of the events that have served markets, in ascending order. */
+  eventIds(): string[] {
+    return [...this.eventMarkets.keys()].filter((id) => this.eventHeaders.has(id)).sort()
+  }
+
+  /** Follows changes: see `ChangeBus.consume`. */
+  consume(wake?: () => void): ChangeConsumer {
+    return this.bus.consume(wake)
+  }
+
+  private add(market: Market, rules: string): MarketRecord | null {
+    const slot = this.books.allocate()
+    if (slot < 0) return null
+    const record: MarketRecord = { slot, id: market.id, market, rules, metaVersion: 1 }
+    this.byId.set(record.id, record)
+    this.bySlot[slot] = record
+    this.linkEvent(market)
+    this.queries.insert(record)
+    this.catalogueVersion++
+    this.applyStatus(record)
+    this.books.touch(slot)
+    return record
+  }
+
+  private applyStatus({ slot, market }: MarketRecord): void {
+    const wanted = STATUS_REASON[market.status]
+    for (const reason of STATUS_REASONS) {
+      if (reason === wanted) this.books.raise(slot, reason)
+      else this.books.clear(slot, reason)
+    }
+  }
+
+  private linkEvent({ id, eventId }: Market): void {
+    if (eventId === null) return
+    const markets = this.eventMarkets.get(eventId)
+    if (markets === undefined) this.eventMarkets.set(eventId, new Set([id]))
+    else markets.add(id)
+  }
+
+  private unlinkEvent({ id, eventId }: Market): void {
+    if (eventId === null) return
+    const markets = this.eventMarkets.get(eventId)
+    markets?.delete(id)
+    if (markets?.size !== 0) return
+    this.eventMarkets.delete(eventId)
+    this.eventHeaders.delete(eventId)
+  }
+}
+
+const STATUS_REASON: Record<Market['status'], VerdictReason | null> = {
+  pending: 'not_open',
+  open: null,
+  halted: 'venue_paused',
+  closed: 'market_closed',
+  settled: 'market_settled'
+}
+
+function sameMarket(a: Market, b: Market): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}

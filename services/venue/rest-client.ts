@@ -1,0 +1,220 @@
+import { type Dispatcher, Pool } from 'undici'
+import { VenueRestError } from '../errors.ts'
+import { backoffMs } from './backoff.ts'
+import type { RestStatus } from './port.ts'
+import type { TokenBucket } from './token-bucket.ts'
+
+export interface RestClientOptions {
+  /** Scheme, host and path prefix: `https://host/prefix`. */
+  base: string
+  bucket: TokenBucket
+  /** Headers of one request; `path` starts at the host root, without the query. Called for every attempt. */
+  headers?: (method: string, path: string) => Record<string, string>
+  /** For one attempt, from sending to the last byte. */
+  timeoutMs?: number
+  /** Attempts after the first, for 425, 429, 5xx, answers that are not JSON, and broken connections. */
+  retries?: number
+  maxBodyBytes?: number
+  random?: () => number
+}
+
+export interface RestCall {
+  query?: Record<string, string | number | boolean | readonly string[] | undefined>
+  body?: unknown
+  /** Tokens that the call costs; 1 unless the venue counts otherwise. */
+  cost?: number
+  /** Statuses that are an answer, not a failure: their parsed body is returned. */
+  accept?: readonly number[]
+  signal?: AbortSignal
+}
+
+export interface RestAnswer {
+  status: number
+  /** Parsed JSON; its shape is for the caller to check. */
+  body: unknown
+}
+
+const BACKOFF_BASE_MS = 250
+const BACKOFF_CAP_MS = 10_000
+const USER_AGENT = 'crossbook'
+
+/**
+ * Asks one venue's REST API: keep-alive pool, paced by a token bucket, a time limit for each attempt, and retries
+ * with full jitter where trying again can help. A venue's HTML, or half an answer, is a failure with a sentence.
+ */
+export class RestClient {
+  readonly status: RestStatus = { requests: 0, failures: 0, retries: 0, lastError: null }
+  private readonly pool: Pool
+  private readonly prefix: string
+  private readonly options: Required<Omit<RestClientOptions, 'base'>>
+  private readonly stopping = new AbortController()
+
+  constructor({
+    base,
+    bucket,
+    headers = () => ({}),
+    timeoutMs = 10_000,
+    retries = 4,
+    maxBodyBytes = 64 * 1024 * 1024,
+    random = Math.random
+  }: RestClientOptions) {
+    const url = new URL(base)
+    this.pool = new Pool(url.origin, {
+      connections: 8,
+      keepAliveTimeout: 30_000,
+      maxResponseSize: maxBodyBytes
+    })
+    this.prefix = url.pathname.replace(/\/$/, '')
+    this.options = { bucket, headers, timeoutMs, retries, maxBodyBytes, random }
+  }
+
+  get(path: string, call: RestCall = {}): Promise<RestAnswer> {
+    return this.ask('GET', path, call)
+  }
+
+  post(path: string, body: unknown, call: RestCall = {}): Promise<RestAnswer> {
+    return this.ask('POST', path, { ...call, body })
+  }
+
+  /** Aborts what is under way and closes the pool. */
+  async close(): Promise<void> {
+    this.stopping.abort(new VenueRestError('the client is closed', null, false))
+    await this.pool.destroy()
+  }
+
+  private async ask(method: Dispatcher.HttpMethod, path: string, call: RestCall): Promise<RestAnswer> {
+    const { bucket, retries, random } = this.options
+    const signal =
+      call.signal === undefined ? this.stopping.signal : AbortSignal.any([call.signal, this.stopping.signal])
+    for (let attempt = 0; ; attempt++) {
+      await bucket.take(call.cost ?? 1, signal)
+      this.status.requests++
+      try {
+        return await this.attempt(method, path, call, signal)
+      } catch (error) {
+        const failure = asRestError(error, method, path)
+        if (signal.aborted) throw failure
+        this.status.failures++
+        this.status.lastError = failure.message
+        if (!failure.retryable || attempt >= retries) throw failure
+        const pauseMs = failure.retryAfterMs ?? backoffMs(attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS, random)
+        if (failure.status === 429) bucket.pause(pauseMs)
+        await delay(pauseMs, signal)
+        this.status.retries++
+      }
+    }
+  }
+
+  private async attempt(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    { query, body, accept }: RestCall,
+    stop: AbortSignal
+  ): Promise<RestAnswer> {
+    const fullPath = `${this.prefix}${path}`
+    const answer = await this.pool.request({
+      method,
+      path: `${fullPath}${searchOf(query)}`,
+      headers: {
+        accept: 'application/json',
+        'user-agent': USER_AGENT,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...this.options.headers(method, fullPath)
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.any([AbortSignal.timeout(this.options.timeoutMs), stop])
+    })
+    const { statusCode: status } = answer
+    const text = await answer.body.text()
+    const ok = (status >= 200 && status < 300) || accept?.includes(status) === true
+    const type = String(answer.headers['content-type'] ?? '')
+    if (!ok)
+      throw new AttemptError(
+        describe(method, path, status, text),
+        status,
+        retryable(status),
+        retryAfter(answer)
+      )
+    if (type.includes('html'))
+      throw new AttemptError(`${method} ${path} answered HTML with ${status}`, status, true, null)
+    try {
+      return { status, body: JSON.parse(text) }
+    } catch (cause) {
+      throw new AttemptError(
+        `${method} ${path} answered ${status} with a body that is not JSON`,
+        status,
+        true,
+        null,
+        {
+          cause
+        }
+      )
+    }
+  }
+}
+
+/** What one attempt failed with, and how long the venue asks us to wait. */
+class AttemptError extends VenueRestError {
+  readonly retryAfterMs: number | null
+
+  constructor(
+    message: string,
+    status: number | null,
+    again: boolean,
+    retryAfterMs: number | null,
+    options?: ErrorOptions
+  ) {
+    super(message, status, again, options)
+    this.name = 'VenueRestError'
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+function asRestError(error: unknown, method: string, path: string): AttemptError {
+  if (error instanceof AttemptError) return error
+  const timedOut = error instanceof DOMException && error.name === 'TimeoutError'
+  const why = timedOut
+    ? 'did not answer in time'
+    : `failed: ${error instanceof Error ? error.message : String(error)}`
+  return new AttemptError(`${method} ${path} ${why}`, null, true, null, { cause: error })
+}
+
+function retryable(status: number): boolean {
+  return status === 425 || status === 429 || status >= 500
+}
+
+function retryAfter({ headers }: Dispatcher.ResponseData): number | null {
+  const seconds = Number(headers['retry-after'])
+  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 120) * 1_000 : null
+}
+
+function describe(method: string, path: string, status: number, text: string): string {
+  const start = text.slice(0, 200).replace(/\s+/g, ' ').trim()
+  return `${method} ${path} answered ${status}${start === '' ? '' : `: ${start}`}`
+}
+
+function searchOf(query: RestCall['query']): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value === undefined) continue
+    if (Array.isArray(value)) for (const one of value) search.append(name, one)
+    else search.append(name, String(value))
+  }
+  const text = search.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const abort = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}

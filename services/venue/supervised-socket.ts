@@ -1,0 +1,236 @@
+import type { FastifyBaseLogger } from 'fastify'
+import WebSocket from 'ws'
+import { backoffMs } from './backoff.ts'
+import type { ConnectionState, ConnectionStatus } from './port.ts'
+
+/** How a connection shows that it is alive. */
+export type KeepAlive =
+  /** The server sends protocol pings; none for `timeoutMs` means that the connection is gone. */
+  | { kind: 'server-ping'; timeoutMs: number }
+  /** We send a text every `everyMs` once `startKeepAlive` was called; the server answers with another. */
+  | { kind: 'text'; send: string; expect: string; everyMs: number; timeoutMs: number }
+
+export interface SupervisedSocketOptions {
+  name: string
+  url: string
+  /** Headers of one upgrade request; called anew for each attempt, since signatures age. */
+  headers?: () => Record<string, string>
+  keepAlive: KeepAlive
+  /** Called once a connection: subscribe here. */
+  onOpen: () => void
+  /** Called for every data frame but keep-alive answers, in order. Must not throw. */
+  onFrame: (frame: Buffer, receivedAtMs: number) => void
+  /** Called once for each connection that was open and is not any more, and for the final refusal. */
+  onDown: (reason: string) => void
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  backoffBaseMs?: number
+  backoffCapMs?: number
+  /** A connection must have lived this long before the next loss starts from the shortest wait again. */
+  provenAfterMs?: number
+  openTimeoutMs?: number
+  maxFrameBytes?: number
+  random?: () => number
+  now?: () => number
+}
+
+const STOP_TIMEOUT_MS = 2_000
+
+/**
+ * One connection to a venue that is kept: dials, watches the keep-alive, and dials again with full jitter after
+ * every loss until it is stopped. A 401 or 403 on the upgrade is final: asking again would not help.
+ */
+export class SupervisedSocket {
+  private readonly options: Required<SupervisedSocketOptions>
+  private socket: WebSocket | null = null
+  private state: ConnectionState = 'idle'
+  private attempt = 0
+  private retryTimer: NodeJS.Timeout | null = null
+  private keepAliveTimer: NodeJS.Timeout | null = null
+  private aliveAtMs = 0
+  private connectedAtMs: number | null = null
+  private lastMessageAtMs: number | null = null
+  private messages = 0
+  private opened = 0
+  private lastError: string | null = null
+  /** Why the connection under way is going down, once that is known. */
+  private downReason: string | null = null
+
+  constructor(options: SupervisedSocketOptions) {
+    this.options = {
+      headers: () => ({}),
+      backoffBaseMs: 250,
+      backoffCapMs: 30_000,
+      provenAfterMs: 10_000,
+      openTimeoutMs: 10_000,
+      maxFrameBytes: 64 * 1024 * 1024,
+      random: Math.random,
+      now: Date.now,
+      ...options
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.state === 'open'
+  }
+
+  /** The status of the connection; the feed knows how many markets are on it. */
+  status(markets: number): ConnectionStatus {
+    const { state, connectedAtMs, lastMessageAtMs, messages, lastError } = this
+    const reconnects = Math.max(0, this.opened - 1)
+    return {
+      name: this.options.name,
+      state,
+      markets,
+      connectedAtMs,
+      lastMessageAtMs,
+      messages,
+      reconnects,
+      lastError
+    }
+  }
+
+  start(): void {
+    if (this.state === 'idle') this.dial()
+  }
+
+  /** Sends a text frame; false when the connection is not open. */
+  send(text: string): boolean {
+    if (this.state !== 'open' || this.socket === null) return false
+    this.socket.send(text)
+    return true
+  }
+
+  /** Starts our own keep-alive texts: some venues refuse them before the first subscription. */
+  startKeepAlive(): void {
+    const { keepAlive } = this.options
+    if (keepAlive.kind !== 'text' || this.keepAliveTimer !== null) return
+    this.aliveAtMs = this.options.now()
+    this.keepAliveTimer = setInterval(() => {
+      if (this.options.now() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no keep-alive answer')
+      else this.send(keepAlive.send)
+    }, keepAlive.everyMs)
+  }
+
+  /** Cuts the connection and dials again. */
+  drop(reason: string): void {
+    if (this.socket === null) return
+    this.downReason = reason
+    this.socket.terminate()
+  }
+
+  /** Gives up for good: the venue refused us, and asking again would not help. */
+  refuse(reason: string): void {
+    this.lastError = reason
+    this.state = 'refused'
+    this.clearTimers()
+    this.options.log.warn({ connection: this.options.name, reason }, 'venue refused the connection')
+    this.options.onDown(reason)
+    this.socket?.terminate()
+  }
+
+  /** Closes the connection and dials no more; resolves when it is closed, at the latest after 2 s. */
+  async stop(): Promise<void> {
+    const { socket } = this
+    this.state = 'stopped'
+    this.clearTimers()
+    if (socket === null) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => socket.terminate(), STOP_TIMEOUT_MS)
+      socket.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      if (socket.readyState === WebSocket.CONNECTING) socket.terminate()
+      else socket.close(1000)
+    })
+  }
+
+  private dial(): void {
+    const { url, headers, openTimeoutMs, maxFrameBytes } = this.options
+    this.state = 'connecting'
+    this.retryTimer = null
+    this.downReason = null
+    const socket = new WebSocket(url, {
+      headers: headers(),
+      handshakeTimeout: openTimeoutMs,
+      maxPayload: maxFrameBytes,
+      perMessageDeflate: false
+    })
+    this.socket = socket
+    socket.on('open', () => this.opening())
+    socket.on('message', (data) => this.message(data as Buffer))
+    socket.on('ping', () => this.alive())
+    socket.on('unexpected-response', (_request, response) => {
+      response.resume()
+      const { statusCode = 0 } = response
+      this.downReason = `upgrade answered ${statusCode}`
+      if (statusCode === 401 || statusCode === 403) this.refuse(this.downReason)
+      else socket.terminate()
+    })
+    socket.on('error', (error) => {
+      this.downReason ??= error.message
+    })
+    socket.on('close', (code, reason) => this.closed(code, reason.toString()))
+  }
+
+  private opening(): void {
+    const { keepAlive, now, onOpen, log, name } = this.options
+    this.state = 'open'
+    this.opened++
+    this.connectedAtMs = now()
+    this.lastError = null
+    this.alive()
+    if (keepAlive.kind === 'server-ping') {
+      this.keepAliveTimer = setInterval(() => {
+        if (now() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no ping from the server')
+      }, keepAlive.timeoutMs / 4)
+    }
+    log.info({ connection: name, opened: this.opened }, 'connected')
+    onOpen()
+  }
+
+  private message(frame: Buffer): void {
+    const receivedAtMs = this.options.now()
+    const { keepAlive } = this.options
+    this.lastMessageAtMs = receivedAtMs
+    if (
+      keepAlive.kind === 'text' &&
+      frame.length === keepAlive.expect.length &&
+      frame.toString() === keepAlive.expect
+    ) {
+      this.aliveAtMs = receivedAtMs
+      return
+    }
+    this.messages++
+    this.options.onFrame(frame, receivedAtMs)
+  }
+
+  private alive(): void {
+    this.aliveAtMs = this.options.now()
+  }
+
+  private closed(code: number, reason: string): void {
+    const { now, provenAfterMs, backoffBaseMs, backoffCapMs, random, onDown, log, name } = this.options
+    const wasOpen = this.state === 'open'
+    this.socket = null
+    this.clearTimers()
+    if (this.state === 'stopped' || this.state === 'refused') return
+    if (wasOpen && this.connectedAtMs !== null && now() - this.connectedAtMs >= provenAfterMs)
+      this.attempt = 0
+    this.connectedAtMs = null
+    this.state = 'waiting'
+    const waitMs = backoffMs(this.attempt++, backoffBaseMs, backoffCapMs, random)
+    const why = this.downReason ?? `closed with ${code}${reason === '' ? '' : ` ${reason}`}`
+    this.lastError = why
+    log.warn({ connection: name, why, waitMs: Math.round(waitMs) }, 'connection lost')
+    this.retryTimer = setTimeout(() => this.dial(), waitMs)
+    if (wasOpen) onDown(why)
+  }
+
+  private clearTimers(): void {
+    if (this.retryTimer !== null) clearTimeout(this.retryTimer)
+    if (this.keepAliveTimer !== null) clearInterval(this.keepAliveTimer)
+    this.retryTimer = null
+    this.keepAliveTimer = null
+  }
+}
