@@ -1,0 +1,91 @@
+import { badRequest } from './errors.ts'
+
+/** The parameters of one request; each reader throws the venue's 400 on a value that it does not take. */
+export class Query {
+  readonly #values: URLSearchParams
+
+  constructor(values: URLSearchParams) {
+    this.#values = values
+  }
+
+  text(name: string): string | null {
+    return this.#values.get(name) || null
+  }
+
+  repeated(name: string): string[] {
+    return this.#values.getAll(name).filter((value) => value !== '')
+  }
+
+  /** A comma list, null where absent. */
+  list(name: string): string[] | null {
+    return this.text(name)?.split(',').filter(Boolean) ?? null
+  }
+
+  flag(name: string): boolean {
+    return this.#values.get(name) === 'true'
+  }
+
+  integer(name: string, least: number, most: number): number | null {
+    const text = this.text(name)
+    if (text === null) return null
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most) throw badRequest(`invalid ${name}`)
+    return value
+  }
+
+  /** Unix seconds, as ms. */
+  time(name: string): number | null {
+    const value = this.integer(name, 0, 100_000_000_000)
+    return value === null ? null : value * 1000
+  }
+
+  oneOf<Word extends string>(name: string, words: readonly Word[], details = `invalid ${name}`): Word | null {
+    const text = this.text(name)
+    if (text === null) return null
+    const word = words.find((one) => one === text)
+    if (word === undefined) throw badRequest(details)
+    return word
+  }
+}
+
+/** One page of a list and the cursor of the next, empty at the end. */
+export interface Page<Item> {
+  items: Item[]
+  cursor: string
+}
+
+/**
+ * Returns the items after a cursor, at most `limit`. The cursor names the last item seen, in the unfiltered list, so that a list
+ * that grows or whose items change between pages neither repeats nor skips. `isShort` makes the page end early, as the venue's may.
+ */
+export function pageOf<Item>(
+  list: readonly Item[],
+  keep: (item: Item) => boolean,
+  keyOf: (item: Item) => string,
+  { cursor, limit, isShort }: { cursor: string | null; limit: number; isShort: boolean }
+): Page<Item> {
+  let start = 0
+  if (cursor !== null) {
+    const last = readCursor(cursor)
+    start = list.findIndex((item) => keyOf(item) === last) + 1
+    if (start === 0) throw badRequest('invalid cursor')
+  }
+  const size = isShort ? Math.max(1, Math.floor(limit * 0.7)) : limit
+  const items: Item[] = []
+  for (let index = start; index < list.length; index++) {
+    const item = list[index]
+    if (item === undefined || !keep(item)) continue
+    if (items.length === size) return { items, cursor: writeCursor(keyOf(items[size - 1] ?? item)) }
+    items.push(item)
+  }
+  return { items, cursor: '' }
+}
+
+/** The venue's cursors are base64 of a protobuf with the ticker in field 2; nobody should read them. */
+function writeCursor(key: string): string {
+  return Buffer.from(`\x12${String.fromCharCode(key.length)}${key}`, 'utf8').toString('base64url')
+}
+
+function readCursor(cursor: string): string {
+  return Buffer.from(cursor, 'base64url').toString('utf8').slice(2)
+}
