@@ -62,8 +62,7 @@ export const FAULT_CATALOGUE = {
   },
   delta_before_snapshot: {
     venues: BOTH,
-    description:
-      'The next snapshots are sent after the book changes that follow them, `ms` later (default 200).',
+    description: 'The next snapshots come `ms` late (default 200), after changes of their books.',
     parameters: [...MESSAGE, 'ms'],
     defaultCount: 1
   },

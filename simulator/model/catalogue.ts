@@ -60,7 +60,8 @@ export class Catalogue {
     const isKalshi = venue === 'kalshi'
     const market: SimMarket = {
       venue,
-      id: isKalshi ? `${event.id}-${wording.key}` : `0x${random.hex(64)}`,
+      // A share of Polymarket's markets is of its second protocol, whose ids have a byte less.
+      id: isKalshi ? `${event.id}-${wording.key}` : `0x${random.hex(random.chance(0.04) ? 62 : 64)}`,
       event,
       title: wording.title,
       yesLabel: wording.yesLabel,
