@@ -54,6 +54,10 @@ export class TokenBucket {
     return new Promise((resolve, reject) => {
       const abort = () => {
         this.waiting = this.waiting.filter((one) => one !== waiter)
+        if (this.waiting.length === 0 && this.timer !== null) {
+          clearTimeout(this.timer)
+          this.timer = null
+        }
         reject(signal?.reason)
       }
       const waiter: Waiter = {

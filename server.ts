@@ -1,0 +1,44 @@
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.ts'
+import type { Config } from './schemas/config.ts'
+import { ConfigError } from './services/errors.ts'
+
+export interface ServerOptions {
+  config: Config
+  /** Anything else that ends with the server, such as a simulator; called after the app is closed. */
+  onClose?: () => Promise<void>
+}
+
+/** In-flight requests, sockets and timers end within this time, or the process ends without them. */
+const CLOSE_TIMEOUT_MS = 10_000
+
+/**
+ * Builds the app, listens, and closes with grace on SIGTERM and SIGINT.
+ *
+ * @throws {ConfigError} when the address cannot be listened on
+ */
+export async function startServer({ config, onClose }: ServerOptions): Promise<FastifyInstance> {
+  const app = await buildApp({ config })
+  closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ signal, err }) => {
+    if (err) app.log.fatal({ err }, 'unexpected error: closing')
+    else app.log.info({ signal }, 'closing')
+    await app.close()
+    await onClose?.()
+  })
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT })
+  } catch (error) {
+    await app.close()
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE')
+      throw new ConfigError(`PORT ${config.PORT} is in use on ${config.HOST}: set PORT to a free one`)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new ConfigError(
+        `HOST ${config.HOST} is no address of this machine: set HOST, for example to 127.0.0.1`
+      )
+    }
+    throw error
+  }
+  return app
+}

@@ -1,0 +1,60 @@
+import { envSchema } from 'env-schema'
+import { type Config, ConfigSchema } from '../schemas/config.ts'
+import { ConfigError } from './errors.ts'
+
+const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET'])
+
+interface SchemaFailure {
+  instancePath: string
+  message?: string
+  params: Record<string, unknown>
+}
+
+/**
+ * Returns the validated, frozen settings of an environment; variables that are empty count as not set.
+ *
+ * @throws {ConfigError} with one sentence that names the first malformed setting, never a secret's value
+ */
+export function readSettings(environment: Record<string, string | undefined>): Config {
+  const given: Record<string, string> = {}
+  for (const name of Object.keys(ConfigSchema.properties)) {
+    const value = environment[name]
+    if (value !== undefined && value.trim() !== '') given[name] = value.trim()
+  }
+  const config = validate(given)
+  if ((config.KALSHI_API_KEY === '') !== (config.KALSHI_API_SECRET === '')) {
+    const [missing, present] =
+      config.KALSHI_API_KEY === ''
+        ? ['KALSHI_API_KEY', 'KALSHI_API_SECRET']
+        : ['KALSHI_API_SECRET', 'KALSHI_API_KEY']
+    throw new ConfigError(
+      `${missing} is missing although ${present} is set: set both, or neither to poll Kalshi`
+    )
+  }
+  return Object.freeze(config)
+}
+
+/** Returns the entries of a comma-separated setting. */
+export function listOf(setting: string): string[] {
+  return setting
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+}
+
+function validate(given: Record<string, string>): Config {
+  try {
+    return envSchema<Config>({ schema: ConfigSchema, data: given, env: false, dotenv: false })
+  } catch (cause) {
+    const [failure] = (cause as { errors?: SchemaFailure[] }).errors ?? []
+    if (failure === undefined) throw cause
+    throw new ConfigError(sentence(failure, given), { cause: undefined })
+  }
+}
+
+function sentence({ instancePath, message, params }: SchemaFailure, given: Record<string, string>): string {
+  const name = instancePath.slice(1)
+  const allowed = Array.isArray(params['allowedValues']) ? `: ${params['allowedValues'].join(', ')}` : ''
+  const value = SECRETS.has(name) ? '' : `, but is ${JSON.stringify(given[name])}`
+  return `${name} ${message ?? 'is malformed'}${allowed}${value}`
+}

@@ -1,0 +1,217 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { ArenaFullError } from '../../services/errors.ts'
+import { formatPrice, formatSize, ONE_E4 } from '../../services/numbers/decimal.ts'
+import { BookArena, NO, type Outcome, YES } from '../../services/orderbook/arena.ts'
+import { getDepth } from '../../services/orderbook/depth.ts'
+import { LevelList } from '../../services/orderbook/levels.ts'
+import { mirror } from '../../services/orderbook/mirror.ts'
+import { getQuote } from '../../services/orderbook/quote.ts'
+
+/** The naive way: a Map a side, sorted on read. */
+class NaiveBooks {
+  readonly sides = new Map<string, Map<number, number>>()
+
+  side(slot: number, outcome: Outcome): Map<number, number> {
+    const key = `${slot}/${outcome}`
+    let side = this.sides.get(key)
+    if (side === undefined) {
+      side = new Map()
+      this.sides.set(key, side)
+    }
+    return side
+  }
+
+  set(slot: number, outcome: Outcome, price: number, size: number): void {
+    if (size === 0) this.side(slot, outcome).delete(price)
+    else this.side(slot, outcome).set(price, size)
+  }
+
+  bestFirst(slot: number, outcome: Outcome): [number, number][] {
+    return [...this.side(slot, outcome)].sort(([a], [b]) => b - a)
+  }
+}
+
+function bestFirst(arena: BookArena, slot: number, outcome: Outcome): [number, number][] {
+  return Array.from({ length: arena.count(slot, outcome) }, (_, i) => [
+    arena.priceAt(slot, outcome, i),
+    arena.sizeAt(slot, outcome, i)
+  ])
+}
+
+const slot = fc.nat(2)
+const outcome = fc.constantFrom(YES, NO)
+/** Few prices make runs of inserts and removals at one place; many make long runs. */
+const price = fc.oneof(fc.nat(20), fc.nat(ONE_E4))
+const size = fc.oneof(fc.constant(0), fc.nat(1_000_000), fc.constant(999_999_999_999_999))
+const command = fc.oneof(
+  fc.record({ kind: fc.constant('set' as const), slot, outcome, price, size }),
+  fc.record({
+    kind: fc.constant('change' as const),
+    slot,
+    outcome,
+    price,
+    size: fc.integer({ min: -9, max: 9 })
+  }),
+  fc.record({ kind: fc.constant('release' as const), slot }),
+  fc.record({
+    kind: fc.constant('replace' as const),
+    slot,
+    outcome,
+    levels: fc.uniqueArray(fc.tuple(price, fc.nat(1_000)), { selector: ([at]) => at, maxLength: 80 })
+  })
+)
+
+t.test('any sequence of changes equals the naive model', async (t) => {
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 300 }), (commands) => {
+      const arena = new BookArena(3, 50_000)
+      const naive = new NaiveBooks()
+      const levels = new LevelList()
+      for (const one of commands) {
+        if (one.kind === 'set') {
+          const before = naive.side(one.slot, one.outcome).get(one.price) ?? 0
+          if (arena.setLevel(one.slot, one.outcome, one.price, one.size) !== before) return false
+          naive.set(one.slot, one.outcome, one.price, one.size)
+        } else if (one.kind === 'change') {
+          const after = (naive.side(one.slot, one.outcome).get(one.price) ?? 0) + one.size
+          const said = arena.changeLevel(one.slot, one.outcome, one.price, one.size)
+          if (said !== (after < 0 ? -1 : after)) return false
+          if (after >= 0) naive.set(one.slot, one.outcome, one.price, after)
+        } else if (one.kind === 'release') {
+          arena.release(one.slot)
+          for (const side of [YES, NO] as const) naive.side(one.slot, side).clear()
+        } else {
+          levels.clear()
+          for (const [at, resting] of one.levels) levels.push(at, resting)
+          if (!levels.sort()) return false
+          arena.replace(one.slot, one.outcome, levels)
+          naive.side(one.slot, one.outcome).clear()
+          for (const [at, resting] of one.levels) naive.set(one.slot, one.outcome, at, resting)
+        }
+      }
+      for (let at = 0; at < 3; at++) {
+        for (const side of [YES, NO] as const) {
+          const expected = naive.bestFirst(at, side)
+          if (JSON.stringify(bestFirst(arena, at, side)) !== JSON.stringify(expected)) return false
+          for (const [one, resting] of expected) if (arena.sizeOf(at, side, one) !== resting) return false
+        }
+      }
+      return true
+    }),
+    { numRuns: 300 }
+  )
+  t.pass('all equal')
+})
+
+t.test('a change below zero leaves the book as it was and says so', async (t) => {
+  const arena = new BookArena(1, 1_000)
+  arena.setLevel(0, YES, 4_200, 5)
+  t.equal(arena.changeLevel(0, YES, 4_200, -6), -1)
+  t.equal(arena.changeLevel(0, YES, 4_100, -1), -1)
+  t.strictSame(bestFirst(arena, 0, YES), [[4_200, 5]])
+})
+
+t.test('a full arena is an explicit error, and freed runs are used again', async (t) => {
+  const arena = new BookArena(4, 32)
+  for (let slot = 0; slot < 4; slot++) arena.setLevel(slot, YES, 1, 1)
+  t.throws(() => arena.setLevel(0, NO, 1, 1), ArenaFullError)
+  arena.release(3)
+  arena.setLevel(0, NO, 1, 7)
+  t.equal(arena.sizeOf(0, NO, 1), 7)
+  for (let slot = 0; slot < 4; slot++) arena.release(slot)
+  t.equal(arena.reservedLevels, 32)
+})
+
+t.test('a freed long run serves short ones', async (t) => {
+  const arena = new BookArena(10, 64)
+  const levels = new LevelList()
+  for (let price = 0; price < 40; price++) levels.push(price, 1)
+  arena.replace(0, YES, levels)
+  arena.release(0)
+  for (let slot = 1; slot < 9; slot++) arena.setLevel(slot, YES, slot, slot)
+  for (let slot = 1; slot < 9; slot++) t.strictSame(bestFirst(arena, slot, YES), [[slot, slot]])
+  t.throws(() => arena.setLevel(9, YES, 1, 1), ArenaFullError)
+})
+
+t.test('levels of a frame are ordered, and a price named twice is refused', async (t) => {
+  const levels = new LevelList()
+  for (const price of [5, 1, 9]) levels.push(price, price)
+  t.ok(levels.sort())
+  t.strictSame([...levels.price.subarray(0, 3)], [1, 5, 9])
+  t.strictSame([...levels.size.subarray(0, 3)], [1, 5, 9])
+  levels.push(5, 1)
+  t.notOk(levels.sort())
+  levels.clear()
+  for (let price = 0; price <= ONE_E4; price++) levels.push(price, 1)
+  t.equal(levels.count, ONE_E4 + 1)
+  t.notOk(levels.push(0, 1), 'more levels than prices')
+})
+
+t.test('quotes and depth are in the outcome’s own terms', async (t) => {
+  const arena = new BookArena(1, 1_000)
+  arena.setLevel(0, YES, 4_100, 120_000_000)
+  arena.setLevel(0, YES, 4_200, 35_500_000)
+  arena.setLevel(0, NO, 5_699, 200_250_000)
+  t.strictSame(getQuote(arena, 0, YES), {
+    bestBid: '0.42',
+    bestBidSize: '35.5',
+    bestAsk: '0.4301',
+    bestAskSize: '200.25',
+    mid: '0.42505',
+    spread: '0.0101'
+  })
+  t.strictSame(getQuote(arena, 0, NO), {
+    bestBid: '0.5699',
+    bestBidSize: '200.25',
+    bestAsk: '0.58',
+    bestAskSize: '35.5',
+    mid: '0.57495',
+    spread: '0.0101'
+  })
+  t.strictSame(getDepth(arena, 0, 1), {
+    bids: [{ price: '0.42', size: '35.5' }],
+    asks: [{ price: '0.4301', size: '200.25' }]
+  })
+  t.strictSame(getDepth(arena, 0, 0), { bids: [], asks: [] })
+  t.notOk(arena.crossed(0))
+  arena.setLevel(0, NO, 5_800, 1)
+  t.ok(arena.crossed(0), '0.42 + 0.58 could match')
+})
+
+t.test('an empty side has no quote, never 0', async (t) => {
+  const arena = new BookArena(1, 1_000)
+  arena.setLevel(0, YES, 0, 1)
+  t.strictSame(getQuote(arena, 0, YES), {
+    bestBid: '0',
+    bestBidSize: '0.000001',
+    bestAsk: null,
+    bestAskSize: null,
+    mid: null,
+    spread: null
+  })
+  t.notOk(arena.crossed(0))
+})
+
+t.test('the mirror of the mirror is the book, and the mirror is the other outcome', async () => {
+  const side = fc.uniqueArray(fc.tuple(fc.nat(ONE_E4), fc.integer({ min: 1, max: 1e12 })), {
+    selector: ([at]) => at,
+    maxLength: 40
+  })
+  fc.assert(
+    fc.property(side, side, (yes, no) => {
+      const arena = new BookArena(1, 10_000)
+      for (const [at, resting] of yes) arena.setLevel(0, YES, at, resting)
+      for (const [at, resting] of no) arena.setLevel(0, NO, at, resting)
+      const view = getDepth(arena, 0, 100)
+      const other = getDepth(arena, 0, 100, NO)
+      return (
+        JSON.stringify(mirror(mirror(view))) === JSON.stringify(view) &&
+        JSON.stringify(mirror(view)) === JSON.stringify(other) &&
+        view.bids.every(({ price, size }) =>
+          yes.some(([at, q]) => formatPrice(at) === price && formatSize(q) === size)
+        )
+      )
+    })
+  )
+})

@@ -1,0 +1,108 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Market, MarketStatus } from '../../../schemas/market.ts'
+import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { ByteIndex } from '../../../services/venue/byte-index.ts'
+import { Catalogue, type Discovered } from '../../../services/venue/catalogue.ts'
+import { market } from '../../fixtures/market.ts'
+
+const found = (id: string, volume24h: string | null, status: MarketStatus = 'open'): Discovered => ({
+  market: market({ id: `kalshi:${id}`, venueMarketId: id, volume24h, status }),
+  rules: '',
+  event: null
+})
+
+function catalogue(maxMarkets: number, capacityMarkets = 100) {
+  const store = new SnapshotStore({ capacityMarkets, capacityLevels: 1_000 })
+  const clock = { nowMs: 0 }
+  const followed = new Catalogue({
+    venue: 'kalshi',
+    sink: store,
+    maxMarkets,
+    retentionMs: 1_000,
+    now: () => clock.nowMs
+  })
+  const ids = () =>
+    [...followed.markets()].map(({ market }: { market: Market }) => market.venueMarketId).sort()
+  return { store, clock, followed, ids }
+}
+
+t.test('follows the busiest markets, and those named whatever their volume', async (t) => {
+  const { followed, ids, store } = catalogue(2)
+  const all = [found('A', '5'), found('B', '90'), found('C', null), found('D', '10')]
+  const { added } = followed.apply(all, new Set(['kalshi:C']))
+  t.strictSame(
+    added.map(({ id }) => id),
+    ['kalshi:C', 'kalshi:B']
+  )
+  t.strictSame(ids(), ['B', 'C'])
+  t.equal(store.size, 2)
+})
+
+t.test('a market at the border of the selection does not flap', async (t) => {
+  const { followed, ids } = catalogue(5)
+  const at = (volumes: Record<string, string>) =>
+    Object.entries(volumes).map(([id, volume]) => found(id, volume))
+  followed.apply(at({ A: '9', B: '8', C: '7', D: '6', E: '5', F: '4' }))
+  t.strictSame(ids(), ['A', 'B', 'C', 'D', 'E'])
+  const slight = followed.apply(at({ A: '9', B: '8', C: '7', D: '6', E: '5', F: '5.5' }))
+  t.match(slight, { added: [], dropped: [] })
+  const clear = followed.apply(at({ A: '9', B: '8', C: '7', D: '6', E: '1', F: '5', G: '4' }))
+  t.strictSame(
+    [clear.added.map(({ id }) => id), clear.dropped.map(({ id }) => id)],
+    [['kalshi:F'], ['kalshi:E']]
+  )
+})
+
+t.test('an ended market is served until its retention is over, then leaves memory', async (t) => {
+  const { followed, store, clock } = catalogue(5)
+  followed.apply([found('A', '1'), found('B', '2')])
+  const { dropped } = followed.apply([found('A', '1', 'settled'), found('B', '2')])
+  t.strictSame(
+    dropped.map(({ id }) => id),
+    ['kalshi:A']
+  )
+  t.match(store.get('kalshi:A')?.market, { status: 'settled' })
+  t.equal(store.books.verdicts.state(store.get('kalshi:A')?.slot as number), 'closed')
+  clock.nowMs = 999
+  t.equal(followed.sweep(), 0)
+  clock.nowMs = 1_000
+  t.equal(followed.sweep(), 1)
+  t.equal(store.get('kalshi:A'), undefined)
+})
+
+t.test('ended markets give way when every slot is in use', async (t) => {
+  const { followed, store, ids } = catalogue(2, 2)
+  followed.apply([found('A', '1'), found('B', '2')])
+  followed.apply([found('A', '1', 'closed'), found('B', '2'), found('C', '3')])
+  t.strictSame(ids(), ['B', 'C'])
+  t.equal(store.get('kalshi:A'), undefined)
+  followed.follow(found('D', '4'))
+  t.strictSame(ids(), ['B', 'C'], 'nothing ended is left to give way')
+})
+
+t.test('a byte index finds what a map of texts finds, through removals and growth', async () => {
+  const id = fc.stringMatching(/^[A-Z0-9.-]{1,40}$/)
+  fc.assert(
+    fc.property(fc.array(fc.tuple(id, fc.boolean()), { maxLength: 2_000, minLength: 700 }), (steps) => {
+      const index = new ByteIndex()
+      const naive = new Map<string, number>()
+      for (const [slot, [key, add]] of steps.entries()) {
+        if (add) {
+          index.set(key, slot)
+          naive.set(key, slot)
+        } else {
+          index.delete(key)
+          naive.delete(key)
+        }
+      }
+      return steps.every(([key]) => {
+        const frame = Buffer.from(`{"x":"${key}"}`)
+        return (
+          index.find(frame, 6, 6 + key.length) === (naive.get(key) ?? -1) && index.get(key) === naive.get(key)
+        )
+      })
+    }),
+    { numRuns: 20 }
+  )
+})
