@@ -54,7 +54,7 @@ function validate(given: Record<string, string>): Config {
 
 function sentence({ instancePath, message, params }: SchemaFailure, given: Record<string, string>): string {
   const name = instancePath.slice(1)
-  const allowed = Array.isArray(params['allowedValues']) ? `: ${params['allowedValues'].join(', ')}` : ''
+  const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : ''
   const value = SECRETS.has(name) ? '' : `, but is ${JSON.stringify(given[name])}`
   return `${name} ${message ?? 'is malformed'}${allowed}${value}`
 }

@@ -1,0 +1,57 @@
+import { stripVTControlCharacters, styleText } from 'node:util'
+import type { FastifyInstance } from 'fastify'
+import { YES } from '../services/orderbook/arena.ts'
+import { getQuote } from '../services/orderbook/quote.ts'
+import type { MarketRecord } from '../services/snapshots/store.ts'
+
+const ROWS = 12
+const REDRAW_MS = 500
+/** Without a terminal a few rounds of lines show that the books move. */
+const PLAIN_ROUNDS = 3
+
+/** Shows the books that changed last: a table that redraws at a terminal, a few rounds of lines elsewhere. */
+export function startBoard(app: FastifyInstance): void {
+  const { snapshotStore: store } = app
+  const consumer = store.consume()
+  const recent = new Map<number, number>()
+  const terminal = process.stdout.isTTY === true
+  let drawn = 0
+  let rounds = 0
+  let revision = store.revision
+
+  const draw = () => {
+    consumer.drain((slot) => recent.set(slot, (recent.get(slot) ?? 0) + 1))
+    const rows = [...recent]
+      .sort(([, a], [, b]) => b - a)
+      .flatMap(([slot]) => store.at(slot) ?? [])
+      .slice(0, ROWS)
+    const changes = Math.round(((store.revision - revision) * 1_000) / REDRAW_MS)
+    revision = store.revision
+    if (rows.length === 0) return
+    const lines = [
+      `${store.size} markets, ${changes} changes a second`,
+      ...rows.map((record) => row(app, record))
+    ]
+    if (terminal && drawn > 0) process.stdout.write(`\x1b[${drawn}A`)
+    for (const line of lines)
+      process.stdout.write(terminal ? `\x1b[2K${line}\n` : `${stripVTControlCharacters(line)}\n`)
+    drawn = lines.length
+    if (!terminal && ++rounds === PLAIN_ROUNDS) stop()
+  }
+  const timer = setInterval(draw, REDRAW_MS)
+  const stop = () => {
+    clearInterval(timer)
+    consumer.close()
+  }
+  app.addHook('onClose', async () => stop())
+}
+
+function row({ snapshotStore: { books } }: FastifyInstance, { slot, market }: MarketRecord): string {
+  const { bestBid, bestBidSize, bestAsk, bestAskSize } = getQuote(books.arena, slot, YES)
+  const state = books.verdicts.state(slot)
+  const bid = `${bestBidSize ?? ''} @ ${bestBid ?? '-'}`.padStart(18)
+  const ask = `${bestAsk ?? '-'} @ ${bestAskSize ?? ''}`.padEnd(18)
+  const title = market.title.length > 44 ? `${market.title.slice(0, 43)}…` : market.title.padEnd(44)
+  const colour = state === 'live' ? 'green' : state === 'closed' ? 'gray' : 'yellow'
+  return `${styleText(colour, state.padEnd(8))} ${market.venue.padEnd(10)} ${title} ${bid}  ${ask}`
+}
