@@ -19,8 +19,6 @@ import { covers, type Subscription, Subscriptions } from './subscriptions.ts'
 
 /** How long commands are gathered before they are answered; those that came together are answered in any order. */
 const BURST_MS = 2
-/** What a reader may owe before its subscriptions are ended with error 25. */
-const BUFFER_LIMIT_BYTES = 32 * 1024 * 1024
 const MAX_COMMANDS = 10_000
 
 /** What every connection of one server shares. */
@@ -35,6 +33,8 @@ export interface Floor {
   onSubscribed(connection: Connection): void
   /** True where clients get the frames of a recording in place of the model's books. */
   isReplay: boolean
+  /** What a reader may owe before its subscriptions are ended with error 25. */
+  bufferLimitBytes: number
   sent: { frames: number; commands: number }
 }
 
@@ -102,7 +102,7 @@ export class Connection {
     }
     this.floor.sent.frames++
     this.#ws.send(text)
-    if (this.#ws.bufferedAmount > BUFFER_LIMIT_BYTES) {
+    if (this.#ws.bufferedAmount > this.floor.bufferLimitBytes) {
       const [first] = this.subscriptions.list()
       if (first) this.end(first, 25)
     }

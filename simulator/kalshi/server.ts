@@ -14,7 +14,7 @@ import { Playback } from './playback.ts'
 import { Records } from './records.ts'
 import { REST_PREFIX, Rest } from './rest.ts'
 import type { Shelf } from './routes.ts'
-import { strike } from './strikes.ts'
+import { strike, strikeLate } from './strikes.ts'
 
 const WS_PATH = '/trade-api/ws/v2'
 
@@ -36,6 +36,8 @@ export interface KalshiOptions {
   rateLimit?: RateLimit
   /** Multivariate markets from the start, and listed each second after. Default 300 and 0. */
   combos?: { count: number; perSecond: number }
+  /** What a connection may owe its reader before error 25. Default 64 MiB. */
+  bufferLimitBytes?: number
   /** Between two Ping frames. Default 10_000. */
   heartbeatMs?: number
 }
@@ -100,8 +102,10 @@ export async function startKalshi(options: KalshiOptions): Promise<KalshiServer>
     marketByUid: (uid) => world.markets('kalshi').find((one) => one.uid === uid),
     isReplay: replay !== undefined,
     onSubscribed(connection) {
+      strikeLate(connection, faults)
       if (replay && !playbacks.has(connection)) playbacks.set(connection, new Playback(connection, replay))
     },
+    bufferLimitBytes: options.bufferLimitBytes ?? 64 * 1024 * 1024,
     sent: { frames: 0, commands: 0 }
   }
   let opened = 0

@@ -18,7 +18,7 @@ const STRIKES = {
 
 /**
  * Strikes the connections with a fault that acts at once, as soon as it is switched on. One firing hits all of them, or the one it
- * names; without any it waits, and nothing is counted.
+ * names; where there is none, `strikeLate` hits who subscribes next.
  */
 export function strike(
   rule: FaultRule,
@@ -37,12 +37,25 @@ export function strike(
     for (const connection of targets) connection.checkHalfOpen()
     return
   }
-  if (!isStrike(rule.name) || targets.length === 0) return
-  // An error that ends nothing is the answer to the next command.
-  if (rule.name === 'kalshi_error' && !TERMINAL_CODES.has(rule.parameters.code ?? 0)) return
+  if (!isStrike(rule.name) || targets.length === 0 || isAnswer(rule.name, rule.parameters)) return
   const parameters = faults.consume('kalshi', rule.name, number === undefined ? {} : { connection: number })
   if (parameters === undefined) return
   for (const connection of targets) STRIKES[rule.name](connection, parameters)
+}
+
+/** Strikes a connection that just subscribed with what still has to fire. */
+export function strikeLate(connection: Connection, faults: Faults): void {
+  for (const name of Object.keys(STRIKES).filter(isStrike)) {
+    const parameters = faults.active('kalshi', name, connection.place())
+    if (parameters === undefined || isAnswer(name, parameters)) continue
+    faults.consume('kalshi', name, connection.place())
+    STRIKES[name](connection, parameters)
+  }
+}
+
+/** An error that ends nothing is the answer to the next command. */
+function isAnswer(name: string, { code }: Parameters): boolean {
+  return name === 'kalshi_error' && !TERMINAL_CODES.has(code ?? 0)
 }
 
 function isStrike(name: string): name is keyof typeof STRIKES {
