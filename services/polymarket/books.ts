@@ -1,0 +1,378 @@
+import { ArenaFullError } from '../errors.ts'
+import type { BookTable } from '../integrity/book-table.ts'
+import { reasonBit } from '../integrity/verdict.ts'
+import { ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
+import { NO, type Outcome, YES } from '../orderbook/arena.ts'
+import { LevelList } from '../orderbook/levels.ts'
+import { ByteIndex } from '../venue/byte-index.ts'
+import { Counters } from '../venue/counters.ts'
+import { Freshness } from './freshness.ts'
+import { MatchGroup } from './match-group.ts'
+import { type ParsedBook, type ParsedLevel, type ParsedMessage, parseFrame } from './parse.ts'
+import { FrameScanner } from './scan.ts'
+
+/** Why the book of one market must be read again. */
+export type CorruptReason = 'drift' | 'crossed'
+
+/** What a message says of a market beyond its book. */
+export type Hint =
+  | { kind: 'tick_size'; slot: number; tickSize: string }
+  | { kind: 'new_market' | 'market_resolved'; conditionId: string }
+
+export interface PolymarketBooksOptions {
+  table: BookTable
+  /** Called when a book was marked as suspect and a fresh one is needed; may be called many times for one. */
+  onCorrupt?: (assetId: string, slot: number, reason: CorruptReason) => void
+  onHint?: (hint: Hint) => void
+  /** Give every asset a slot of its own at its first snapshot: for recordings, where nobody knows the markets. */
+  autoFollow?: boolean
+}
+
+/** What became of a book that was read over REST. */
+export type SeedResult = 'taken' | 'older' | 'refused' | 'unknown'
+
+/** A group that got no message for this long has ended; the venue sends the parts of one back to back. */
+const GROUP_SILENCE_MS = 100
+
+const AWAITING = reasonBit('awaiting_snapshot')
+const CROSSED = reasonBit('crossed')
+
+/**
+ * Applies frames of the market channel to the books of followed markets: the only place that does, for the live feed
+ * and for recordings alike. One market has one book, that of its first outcome's token; what the venue says of the
+ * complement's is its mirror, so it is counted and left out.
+ */
+export class PolymarketBooks {
+  readonly counters = new Counters()
+  private readonly table: BookTable
+  private readonly options: Required<Omit<PolymarketBooksOptions, 'table'>>
+  /** Twice the slot for the first outcome's token, one more for the complement's. */
+  private readonly index = new ByteIndex()
+  private readonly bids = new LevelList()
+  private readonly asks = new LevelList()
+  private readonly scanner = new FrameScanner(this.bids, this.asks)
+  private readonly held = new Map<number, MatchGroup>()
+  private readonly freshness: Freshness
+  /** By slot. */
+  private readonly assetIds: string[] = []
+
+  constructor({
+    table,
+    onCorrupt = () => {},
+    onHint = () => {},
+    autoFollow = false
+  }: PolymarketBooksOptions) {
+    this.table = table
+    this.options = { onCorrupt, onHint, autoFollow }
+    this.freshness = new Freshness(table.capacityMarkets)
+  }
+
+  /** Applies the frames of a market's first token to the book in `slot`; null where the complement is not known. */
+  follow(assetId: string, slot: number, complementId: string | null): void {
+    this.index.set(assetId, slot * 2)
+    if (complementId !== null) this.index.set(complementId, slot * 2 + 1)
+    this.assetIds[slot] = assetId
+    this.freshness.reset(slot)
+    this.held.delete(slot)
+  }
+
+  unfollow(assetId: string, complementId: string | null): void {
+    const slot = this.slotOf(assetId)
+    if (slot !== undefined) this.held.delete(slot)
+    this.index.delete(assetId)
+    if (complementId !== null) this.index.delete(complementId)
+  }
+
+  slotOf(assetId: string): number | undefined {
+    const code = this.index.get(assetId)
+    return code === undefined || isComplement(code) ? undefined : code >> 1
+  }
+
+  /** Assets with a book of their own and where it is. */
+  *followed(): IterableIterator<[assetId: string, slot: number]> {
+    for (const [assetId, code] of this.index.entries()) if (!isComplement(code)) yield [assetId, code >> 1]
+  }
+
+  /** The subscription of a book starts anew: it waits for its snapshot and keeps its last levels, flagged. */
+  awaitSnapshot(slot: number): void {
+    this.held.delete(slot)
+    this.table.raise(slot, 'awaiting_snapshot')
+  }
+
+  /** True until a book had its snapshot. */
+  isAwaiting(slot: number): boolean {
+    return this.has(slot, AWAITING)
+  }
+
+  /** Applies one frame. Never throws: whatever is in it is applied or counted, element by element. */
+  apply(frame: Buffer, receivedAtMs: number): void {
+    this.counters.frames++
+    const { scanner } = this
+    if (!scanner.read(frame)) {
+      for (const message of parseFrame(frame)) this.applyMessage(message, receivedAtMs)
+      return
+    }
+    const { assetStart, assetEnd, hash, timestampMs } = scanner
+    if (scanner.isBook) {
+      const start = assetStart[0] as number
+      const end = assetEnd[0] as number
+      let code = this.index.find(frame, start, end)
+      if (code < 0 && this.options.autoFollow) code = this.followNew(frame.toString('latin1', start, end))
+      this.replaceBook(code, timestampMs, hash[0] as number, receivedAtMs)
+      return
+    }
+    for (let i = 0; i < scanner.count; i++) {
+      const code = this.index.find(frame, assetStart[i] as number, assetEnd[i] as number)
+      const outcome = scanner.outcome[i] as Outcome
+      const price = scanner.price[i] as number
+      this.change(
+        code,
+        outcome,
+        price,
+        scanner.size[i] as number,
+        timestampMs,
+        hash[i] as number,
+        receivedAtMs
+      )
+    }
+  }
+
+  /**
+   * Takes over a book that was read over REST, unless the stream has already told of something later. With
+   * `streaming` it stands in for the snapshot that the stream owes or that was lost; without, it only shows the last
+   * known levels until the stream's own snapshot comes.
+   */
+  seed(book: ParsedBook, receivedAtMs: number, streaming: boolean): SeedResult {
+    const slot = this.slotOf(book.assetId)
+    if (slot === undefined) return 'unknown'
+    if (!this.freshness.holdsStream(slot, book.timestampMs, book.hash)) return 'older'
+    const { timestampMs } = book
+    if (!this.readLevels(book) || !this.replaceLevels(slot, timestampMs, receivedAtMs)) return 'refused'
+    this.freshness.seeded(slot, timestampMs)
+    if (streaming) this.resynced(slot)
+    else this.table.setSource(slot, 'poll')
+    this.table.touch(slot)
+    return 'taken'
+  }
+
+  /** Ends the match groups that got no message for a while; with no time, all of them. */
+  settle(nowMs = Number.POSITIVE_INFINITY): void {
+    for (const [slot, group] of this.held)
+      if (nowMs - group.receivedAtMs >= GROUP_SILENCE_MS) this.endGroup(slot, group)
+  }
+
+  private applyMessage(message: ParsedMessage, receivedAtMs: number): void {
+    switch (message.kind) {
+      case 'book':
+        this.applyBook(message, receivedAtMs)
+        return
+      case 'change': {
+        const { assetId, outcome, price, size, timestampMs, hash } = message
+        this.change(this.index.get(assetId) ?? -1, outcome, price, size, timestampMs, hash, receivedAtMs)
+        return
+      }
+      case 'drift':
+        this.drift(message.assetId, message.timestampMs, message.hash)
+        return
+      case 'tick_size': {
+        const code = this.index.get(message.assetId)
+        if (code === undefined) this.counters.ignore('unknown_market')
+        else {
+          this.counters.observe('tick_size_change')
+          this.options.onHint({ kind: 'tick_size', slot: code >> 1, tickSize: message.tickSize })
+        }
+        return
+      }
+      case 'hint':
+        this.counters.observe(message.hint)
+        this.options.onHint({ kind: message.hint, conditionId: message.conditionId })
+        return
+      case 'observed':
+        this.counters.observe(message.reading)
+        return
+      case 'ignored':
+        this.counters.ignore(message.reason)
+    }
+  }
+
+  private applyBook(book: ParsedBook, receivedAtMs: number): void {
+    let code = this.index.get(book.assetId) ?? -1
+    if (!this.readLevels(book)) {
+      this.drift(book.assetId, book.timestampMs, book.hash)
+      return
+    }
+    if (code < 0 && this.options.autoFollow) code = this.followNew(book.assetId)
+    this.replaceBook(code, book.timestampMs, book.hash, receivedAtMs)
+  }
+
+  /** Puts a book into `bids` and `asks` as the arena keeps it: both ascending, asks as bids for the complement. */
+  private readLevels({ bids, asks }: ParsedBook): boolean {
+    return fill(this.bids, bids, YES) && fill(this.asks, asks, NO)
+  }
+
+  private followNew(assetId: string): number {
+    const slot = this.table.allocate()
+    if (slot < 0) return -1
+    this.follow(assetId, slot, null)
+    return slot * 2
+  }
+
+  /** Replaces a book by the levels in `bids` and `asks`. */
+  private replaceBook(code: number, timestampMs: number, hash: number, receivedAtMs: number): void {
+    if (!this.isFollowed(code)) return
+    const slot = code >> 1
+    this.freshness.streamed(slot, timestampMs, hash)
+    // After a REST book that was ahead of the stream, the stream's own past is not news.
+    if (!this.has(slot, AWAITING) && this.freshness.isInSeed(slot, timestampMs)) {
+      this.counters.ignore('before_snapshot')
+      return
+    }
+    if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) return
+    this.counters.applied++
+    this.freshness.seeded(slot, 0)
+    this.resynced(slot)
+    this.table.touch(slot)
+  }
+
+  private replaceLevels(slot: number, timestampMs: number, receivedAtMs: number): boolean {
+    const { table } = this
+    this.held.delete(slot)
+    try {
+      table.arena.replace(slot, YES, this.bids)
+      table.arena.replace(slot, NO, this.asks)
+    } catch (error) {
+      this.outOfRoom(slot, error)
+      return false
+    }
+    table.received(slot, receivedAtMs, timestampMs, Number.NaN)
+    return true
+  }
+
+  private resynced(slot: number): void {
+    this.table.setSource(slot, 'websocket')
+    this.table.resynced(slot)
+    if (this.table.arena.crossed(slot)) this.corrupt(slot, 'crossed')
+  }
+
+  /** Sets the size that rests at one price of the book, or holds it back with its match group. */
+  private change(
+    code: number,
+    outcome: Outcome,
+    price: PriceE4,
+    size: SizeE6,
+    timestampMs: number,
+    hash: number,
+    receivedAtMs: number
+  ): void {
+    if (!this.isFollowed(code)) return
+    const slot = code >> 1
+    this.freshness.streamed(slot, timestampMs, hash)
+    if (this.has(slot, AWAITING)) {
+      this.counters.ignore('awaiting_snapshot')
+      return
+    }
+    if (this.freshness.isInSeed(slot, timestampMs)) {
+      this.counters.ignore('before_snapshot')
+      return
+    }
+    // The arena keeps an ask at p as a bid for the complement at 1 - p.
+    const own = outcome === YES ? price : ONE_E4 - price
+    let group = this.held.size === 0 ? undefined : this.held.get(slot)
+    if (group !== undefined && !group.includes(timestampMs, hash)) {
+      this.endGroup(slot, group)
+      group = undefined
+    }
+    try {
+      if (group !== undefined || this.wouldCross(slot, outcome, own, size)) {
+        group ??= new MatchGroup(timestampMs, hash, receivedAtMs)
+        this.hold(slot, group, outcome, own, size, receivedAtMs)
+      } else {
+        const before = this.table.arena.setLevel(slot, outcome, own, size)
+        if (size === 0 && before === 0) this.counters.observe('removal_of_no_level')
+        this.table.received(slot, receivedAtMs, timestampMs, Number.NaN)
+        this.table.touch(slot)
+      }
+      this.counters.applied++
+    } catch (error) {
+      this.outOfRoom(slot, error)
+    }
+  }
+
+  /** A book that is already known to be crossed has no state worth keeping: changes go straight in. */
+  private wouldCross(slot: number, outcome: Outcome, price: PriceE4, size: SizeE6): boolean {
+    if (size === 0) return false
+    const opposite = this.table.arena.priceAt(slot, outcome === YES ? NO : YES, 0)
+    return opposite >= 0 && price + opposite >= ONE_E4 && !this.has(slot, CROSSED)
+  }
+
+  private hold(
+    slot: number,
+    group: MatchGroup,
+    outcome: Outcome,
+    price: PriceE4,
+    size: SizeE6,
+    receivedAtMs: number
+  ): void {
+    group.add(outcome, price, size, receivedAtMs)
+    this.held.set(slot, group)
+    if (!group.applyIfWhole(this.table.arena, slot)) return
+    this.held.delete(slot)
+    this.table.received(slot, group.receivedAtMs, group.timestampMs, Number.NaN)
+    this.table.touch(slot)
+  }
+
+  /** The group got no more messages and still crosses the book: one of them was lost. */
+  private endGroup(slot: number, group: MatchGroup): void {
+    this.held.delete(slot)
+    try {
+      group.apply(this.table.arena, slot)
+    } catch (error) {
+      this.outOfRoom(slot, error)
+      return
+    }
+    this.table.received(slot, group.receivedAtMs, group.timestampMs, Number.NaN)
+    this.corrupt(slot, 'crossed')
+    this.table.touch(slot)
+  }
+
+  private drift(assetId: string, timestampMs: number, hash: number): void {
+    const code = this.index.get(assetId) ?? -1
+    if (!this.isFollowed(code)) return
+    const slot = code >> 1
+    if (timestampMs >= 0) this.freshness.streamed(slot, timestampMs, hash)
+    this.counters.ignore('drift')
+    this.corrupt(slot, 'drift')
+  }
+
+  private corrupt(slot: number, reason: CorruptReason): void {
+    this.table.raise(slot, reason)
+    this.options.onCorrupt(this.assetIds[slot] as string, slot, reason)
+  }
+
+  private outOfRoom(slot: number, error: unknown): void {
+    if (!(error instanceof ArenaFullError)) throw error
+    this.counters.ignore('arena_full')
+    this.table.raise(slot, 'arena_full')
+  }
+
+  private isFollowed(code: number): boolean {
+    if (code >= 0 && !isComplement(code)) return true
+    this.counters.ignore(code < 0 ? 'unknown_market' : 'complement')
+    return false
+  }
+
+  private has(slot: number, bit: number): boolean {
+    return ((this.table.verdicts.reasons[slot] as number) & bit) !== 0
+  }
+}
+
+function isComplement(code: number): boolean {
+  return (code & 1) === 1
+}
+
+function fill(list: LevelList, levels: readonly ParsedLevel[], outcome: Outcome): boolean {
+  list.clear()
+  for (const { price, size } of levels)
+    if (!list.push(outcome === YES ? price : ONE_E4 - price, size)) return false
+  return list.sort()
+}

@@ -1,0 +1,205 @@
+import { formatPrice, type PriceE4, parsePriceE4, parseSizeE6, type SizeE6 } from '../numbers/decimal.ts'
+import { NO, type Outcome, YES } from '../orderbook/arena.ts'
+import { foldHash } from './hash-fold.ts'
+
+export interface ParsedLevel {
+  price: PriceE4
+  size: SizeE6
+}
+
+/** A whole book of one asset, in that asset's own terms; levels in the order of the wire. */
+export interface ParsedBook {
+  kind: 'book'
+  assetId: string
+  /** Epoch milliseconds of the last change. */
+  timestampMs: number
+  /** The hash of the book as `foldHash` folds it; -1 if it has none. */
+  hash: number
+  bids: ParsedLevel[]
+  asks: ParsedLevel[]
+}
+
+/** The new total at one price of one asset: BUY is a level of its bids, SELL of its asks. */
+export interface ParsedChange {
+  kind: 'change'
+  assetId: string
+  outcome: Outcome
+  price: PriceE4
+  size: SizeE6
+  timestampMs: number
+  hash: number
+}
+
+/** What one element of a frame says; whatever is wrong with it is a value too. */
+export type ParsedMessage =
+  | ParsedBook
+  | ParsedChange
+  /** About an asset, but not understood: its book cannot be trusted any more. Time and hash as far as readable. */
+  | { kind: 'drift'; assetId: string; timestampMs: number; hash: number }
+  /** The tick size as canonical decimal text, dollars. */
+  | { kind: 'tick_size'; assetId: string; tickSize: string }
+  | { kind: 'hint'; hint: 'new_market' | 'market_resolved'; conditionId: string }
+  /** A reading that the protocol page leaves open, met in this frame. */
+  | { kind: 'observed'; reading: string }
+  | { kind: 'ignored'; reason: string }
+
+type Json = Record<string, unknown>
+
+const TIMESTAMP = /^[0-9]{1,15}$/
+const CONDITION_ID = /^0x[0-9a-fA-F]{1,64}$/
+const OPEN_OBJECT = 0x7b
+const OPEN_ARRAY = 0x5b
+
+/**
+ * Returns what a frame of the market channel says, element by element, in order. Never throws: text that is not JSON
+ * and elements that are not understood come back as `ignored` or `drift`, and leave their neighbours alone.
+ */
+export function parseFrame(frame: Buffer): ParsedMessage[] {
+  if (!looksLikeJson(frame)) return [{ kind: 'ignored', reason: 'text' }]
+  let value: unknown
+  try {
+    value = JSON.parse(frame.toString())
+  } catch {
+    return [{ kind: 'ignored', reason: 'malformed' }]
+  }
+  const messages: ParsedMessage[] = []
+  for (const element of Array.isArray(value) ? value : [value]) parseElement(element, messages)
+  return messages
+}
+
+/** Returns a book of the CLOB REST API, or null where the value is none. */
+export function parseRestBook(value: unknown): ParsedBook | null {
+  if (!isObject(value)) return null
+  const book = parseBook(value)
+  return book.kind === 'book' ? book : null
+}
+
+function looksLikeJson(frame: Buffer): boolean {
+  for (const byte of frame) {
+    if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue
+    return byte === OPEN_OBJECT || byte === OPEN_ARRAY
+  }
+  return false
+}
+
+function parseElement(element: unknown, messages: ParsedMessage[]): void {
+  if (!isObject(element) || typeof element.event_type !== 'string') {
+    messages.push({ kind: 'ignored', reason: 'malformed' })
+    return
+  }
+  switch (element.event_type) {
+    case 'price_change':
+      parseChanges(element, messages)
+      return
+    case 'book':
+      messages.push(parseBook(element))
+      return
+    case 'tick_size_change':
+      messages.push(parseTickSize(element))
+      return
+    case 'new_market':
+    case 'market_resolved':
+      messages.push(parseHint(element, element.event_type))
+      return
+    case 'best_bid_ask':
+    case 'last_trade_price':
+      messages.push({ kind: 'ignored', reason: element.event_type })
+      return
+    default:
+      messages.push({ kind: 'ignored', reason: 'unknown_event_type' })
+  }
+}
+
+/** Reads the three shapes that `price_change` has had; the two historic ones occur in old recordings only. */
+function parseChanges(message: Json, messages: ParsedMessage[]): void {
+  const { price_changes, changes } = message
+  if (Array.isArray(price_changes)) {
+    for (const one of price_changes) {
+      messages.push(
+        isObject(one) ? parseChange(one, one.asset_id, message.timestamp, one.hash) : MALFORMED_ELEMENT
+      )
+    }
+  } else if (Array.isArray(changes)) {
+    messages.push({ kind: 'observed', reading: 'price_change_of_2024_09' })
+    for (const one of changes) {
+      messages.push(
+        isObject(one)
+          ? parseChange(one, message.asset_id, message.timestamp, message.hash)
+          : MALFORMED_ELEMENT
+      )
+    }
+  } else {
+    if (typeof message.side === 'string')
+      messages.push({ kind: 'observed', reading: 'price_change_of_2024_08' })
+    messages.push(parseChange(message, message.asset_id, message.timestamp, message.hash))
+  }
+}
+
+const MALFORMED_ELEMENT: ParsedMessage = { kind: 'ignored', reason: 'malformed' }
+
+function parseChange(change: Json, assetId: unknown, timestamp: unknown, hash: unknown): ParsedMessage {
+  if (typeof assetId !== 'string') return MALFORMED_ELEMENT
+  const timestampMs = parseTimestamp(timestamp)
+  const folded = typeof hash === 'string' ? foldHash(hash) : -1
+  const price = parsePrice(change.price)
+  const size = parseSize(change.size)
+  const outcome = change.side === 'BUY' ? YES : change.side === 'SELL' ? NO : -1
+  if (timestampMs < 0 || outcome < 0 || Number.isNaN(price) || Number.isNaN(size))
+    return { kind: 'drift', assetId, timestampMs, hash: folded }
+  return { kind: 'change', assetId, outcome: outcome as Outcome, price, size, timestampMs, hash: folded }
+}
+
+function parseBook(message: Json): ParsedMessage {
+  const { asset_id: assetId } = message
+  if (typeof assetId !== 'string') return MALFORMED_ELEMENT
+  const timestampMs = parseTimestamp(message.timestamp)
+  const hash = typeof message.hash === 'string' ? foldHash(message.hash) : -1
+  const bids = parseLevels(message.bids)
+  const asks = parseLevels(message.asks)
+  if (timestampMs < 0 || bids === null || asks === null) return { kind: 'drift', assetId, timestampMs, hash }
+  return { kind: 'book', assetId, timestampMs, hash, bids, asks }
+}
+
+function parseLevels(value: unknown): ParsedLevel[] | null {
+  if (!Array.isArray(value)) return null
+  const levels: ParsedLevel[] = []
+  const prices = new Set<PriceE4>()
+  for (const one of value) {
+    if (!isObject(one)) return null
+    const price = parsePrice(one.price)
+    const size = parseSize(one.size)
+    if (Number.isNaN(price) || Number.isNaN(size) || prices.has(price)) return null
+    prices.add(price)
+    levels.push({ price, size })
+  }
+  return levels
+}
+
+function parseTickSize({ asset_id, new_tick_size }: Json): ParsedMessage {
+  if (typeof asset_id !== 'string' || typeof new_tick_size !== 'string') return MALFORMED_ELEMENT
+  const tick = parsePrice(new_tick_size)
+  return tick > 0 ? { kind: 'tick_size', assetId: asset_id, tickSize: formatPrice(tick) } : MALFORMED_ELEMENT
+}
+
+function parseHint({ market }: Json, hint: 'new_market' | 'market_resolved'): ParsedMessage {
+  return typeof market === 'string' && CONDITION_ID.test(market)
+    ? { kind: 'hint', hint, conditionId: market }
+    : MALFORMED_ELEMENT
+}
+
+/** Epoch milliseconds, or -1. */
+function parseTimestamp(value: unknown): number {
+  return typeof value === 'string' && TIMESTAMP.test(value) ? Number(value) : -1
+}
+
+function parsePrice(value: unknown): PriceE4 {
+  return typeof value === 'string' ? parsePriceE4(value) : Number.NaN
+}
+
+function parseSize(value: unknown): SizeE6 {
+  return typeof value === 'string' ? parseSizeE6(value) : Number.NaN
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
