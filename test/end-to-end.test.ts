@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { buildApp } from '../app.ts'
+import { readSettings } from '../services/settings.ts'
+import type { Simulator } from '../simulator/index.ts'
+
+/** A minute of 2,000 messages a second; fewer seconds for a quick look. */
+const SECONDS = Number(process.env.E2E_SECONDS ?? 60)
+const MARKETS = 300
+const RATE = 2_000
+
+type Venues = Pick<Simulator, 'kalshi' | 'polymarket' | 'controlUrl'>
+
+/** The simulator in its own process, as anyone runs it. */
+async function simulator(t: Test): Promise<Venues> {
+  const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
+  const args = ['simulate', '--json', '--port', '0', '--markets', String(MARKETS), '--rate', String(RATE)]
+  const child = spawn(process.execPath, [bin, ...args, '--churn', '5000'], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  t.teardown(() => child.kill('SIGTERM'))
+  const [line] = await once(createInterface({ input: child.stdout }), 'line')
+  return JSON.parse(line)
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(50)
+}
+
+interface TrueBook {
+  marketId: string
+  status: string
+  bids: [string, string][]
+  asks: [string, string][]
+}
+
+t.test(
+  `${MARKETS} markets a venue at ${RATE} messages a second for ${SECONDS} s`,
+  { timeout: 300_000 },
+  async (t) => {
+    const { kalshi, polymarket, controlUrl } = await simulator(t)
+    const control = async (method: string, path: string) =>
+      (await fetch(`${controlUrl}${path}`, { method })).json()
+    const app = await buildApp({
+      config: readSettings({
+        PORT: '0',
+        LOG_LEVEL: 'warn',
+        MAX_MARKETS_PER_VENUE: String(2 * MARKETS),
+        KALSHI_API_KEY: kalshi.keyId,
+        KALSHI_API_SECRET: kalshi.privateKeyPem,
+        KALSHI_HTTP_BASE: kalshi.httpBase,
+        KALSHI_WS_URL: kalshi.wsUrl,
+        POLYMARKET_HTTP_BASE: polymarket.clobBase,
+        POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
+        POLYMARKET_WS_URL: polymarket.wsUrl
+      })
+    })
+    t.teardown(() => app.close())
+    const address = await app.listen({ host: '127.0.0.1', port: 0 })
+    const ask = async (path: string) => (await fetch(`${address}${path}`)).json()
+
+    await until(async () => (await fetch(`${address}/v1/readyz`)).status === 200)
+    const before = await control('GET', '/state')
+    const startedMs = performance.now()
+    await sleep(SECONDS * 1_000)
+    const seconds = (performance.now() - startedMs) / 1_000
+    await control('POST', '/pause')
+    const after = await control('GET', '/state')
+
+    const sent = (state: typeof after) => state.wires.kalshi.framesSent + state.wires.polymarket.framesSent
+    const perSecond = Math.round((sent(after) - sent(before)) / seconds)
+    t.ok(perSecond >= 0.9 * RATE, `${perSecond} messages a second were sent`)
+
+    const feed = (venue: string) => app.venueFeeds.find((one) => one.venue === venue)?.status()
+    const frames = (venue: string) => feed(venue)?.counters.frames ?? 0
+    const total = async (venue: 'kalshi' | 'polymarket') => (await control('GET', '/state')).wires[venue]
+    await until(async () => frames('kalshi') === (await total('kalshi')).framesSent)
+    t.pass('every Kalshi frame was taken')
+    // Each of our own frames is answered by at most one text, which is no data: PONG.
+    await until(async () => {
+      const { framesSent, framesReceived } = await total('polymarket')
+      return framesSent - frames('polymarket') <= framesReceived
+    })
+    t.pass('every Polymarket frame was taken')
+
+    let levels = 0
+    for (const venue of ['kalshi', 'polymarket']) {
+      const served = new Map<string, { verdict: { state: string }; orderBook: { bids: []; asks: [] } }>()
+      for (let page = 1; ; page++) {
+        const { items, total } = await ask(`/v1/markets?venue=${venue}&depth=100&pageSize=500&page=${page}`)
+        for (const item of items) served.set(item.id.slice(venue.length + 1), item)
+        if (page * 500 >= total) break
+      }
+      const truth: TrueBook[] = await control('GET', `/books/${venue}`)
+      const active = truth.filter(({ status }) => status === 'active')
+      t.ok(active.length >= MARKETS * 0.9, `${active.length} markets are active on ${venue}`)
+      const wrong = []
+      for (const { marketId, bids, asks } of active) {
+        const item = served.get(marketId)
+        const pairs = (side: { price: string; size: string }[]) =>
+          side.map(({ price, size }) => [price, size])
+        const got = item && { bids: pairs(item.orderBook.bids), asks: pairs(item.orderBook.asks) }
+        const expected = { bids: bids.slice(0, 100), asks: asks.slice(0, 100) }
+        levels += expected.bids.length + expected.asks.length
+        if (item?.verdict.state !== 'live' || JSON.stringify(got) !== JSON.stringify(expected)) {
+          wrong.push({ marketId, verdict: item?.verdict, got, expected })
+        }
+      }
+      t.strictSame(wrong.slice(0, 2), [], `every ${venue} book equals the true one`)
+      const status = feed(venue)
+      t.equal(
+        status?.connections.reduce((sum, { reconnects }) => sum + reconnects, 0),
+        0,
+        'no connection was lost'
+      )
+      t.comment(`${venue}: ${JSON.stringify(Object.fromEntries(status?.counters.ignored ?? []))}`)
+    }
+    t.comment(`${levels} levels compared`)
+  }
+)
