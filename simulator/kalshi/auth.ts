@@ -23,8 +23,8 @@ export type Verifier = (headers: IncomingHttpHeaders, method: string, path: stri
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /**
- * Returns a verifier of signatures over timestamp + METHOD + path: RSA-PSS with SHA-256 and a salt as long as the digest, or
- * plain Ed25519, as the key asks.
+ * Returns a verifier of signatures over timestamp + METHOD + path: RSA-PSS with SHA-256 and a salt as long as
+ * the digest, or plain Ed25519, as the key asks.
  *
  * @param clock the venue's clock, ms since the epoch
  * @param toleranceMs how far the signed timestamp may lie from it; the venue publishes no figure

@@ -7,8 +7,8 @@ export type BidLevel = [PriceE4, SizeE6]
 export type BidSide = 'yes' | 'no'
 
 /**
- * Returns a bid list in ascending price, best last, as both wires sort it. NO bids are the asks seen from the other side: price
- * 1 - ask.
+ * Returns a bid list in ascending price, best last, as both wires sort it. NO bids are the asks seen from the
+ * other side: price 1 - ask.
  */
 export function bidLevels(book: TrueBook, side: BidSide): BidLevel[] {
   if (side === 'yes') return [...book.bids].sort((a, b) => a[0] - b[0])

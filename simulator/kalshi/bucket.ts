@@ -18,7 +18,9 @@ export class Buckets {
     this.#clock = clock
   }
 
-  /** Takes the cost of one request; false where the caller has not that much. A refusal costs nothing more. */
+  /**
+   * Takes the cost of one request; false where the caller has not that much. A refusal costs nothing more.
+   */
   take(caller: string): boolean {
     const now = this.#clock()
     const { tokensPerSecond, capacity } = this.#limit

@@ -24,7 +24,10 @@ export function candlesOf(
   })
 }
 
-/** One candle for each period with a trade. The model keeps no past quotes: all of a candle's are those of now. */
+/**
+ * One candle for each period with a trade. The model keeps no past quotes: all of a candle's are those of
+ * now.
+ */
 function candlesticks(
   { records }: Shelf,
   market: SimMarket,

@@ -1,10 +1,16 @@
 import type { SimEvent, SimMarket } from '../model/types.ts'
 
-/** Combos kept; a new one pushes the oldest out, as the venue lists about a million a day and nearly none trades. */
+/**
+ * Combos kept; a new one pushes the oldest out, as the venue lists about a million a day and nearly none
+ * trades.
+ */
 const KEPT = 2_000
 const DAY_MS = 86_400_000
 
-/** The multivariate markets of the venue: many, mostly empty, and outside the model's truth. Their books do not move. */
+/**
+ * The multivariate markets of the venue: many, mostly empty, and outside the model's truth. Their books do
+ * not move.
+ */
 export interface Combos {
   list(): SimMarket[]
   get(ticker: string): SimMarket | undefined

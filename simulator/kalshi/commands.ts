@@ -141,13 +141,10 @@ function listSubscriptions(connection: Connection, id: number | null): void {
 
 /** Answers `ok` with every market of the subscription, sorted, unless the client asked to be spared. */
 function acknowledge(connection: Connection, subscription: Subscription, id: number | null): void {
-  const tickers = [...(subscription.tickers ?? [])].sort()
-  connection.send(
-    subscription,
-    'ok',
-    subscription.skipsList ? '{}' : JSON.stringify({ market_tickers: tickers }),
-    id
-  )
+  const body = subscription.skipsList
+    ? '{}'
+    : JSON.stringify({ market_tickers: [...(subscription.tickers ?? [])].sort() })
+  connection.send(subscription, 'ok', body, id)
 }
 
 /** A finished or unknown market gets neither a snapshot nor an error. */

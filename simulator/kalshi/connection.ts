@@ -17,7 +17,10 @@ import {
 import { crossingChange, overdrawingChange, spoilDelta } from './spoil.ts'
 import { covers, type Subscription, Subscriptions } from './subscriptions.ts'
 
-/** How long commands are gathered before they are answered; those that came together are answered in any order. */
+/**
+ * How long commands are gathered before they are answered; those that came together are answered in any
+ * order.
+ */
 const BURST_MS = 2
 const MAX_COMMANDS = 10_000
 
@@ -74,7 +77,10 @@ export class Connection {
     return form === 'transition' || form === 'cents' ? form : 'fixed'
   }
 
-  /** Returns whether a fault keeps this market's messages back, and counts that. They take no sequence number. */
+  /**
+   * Returns whether a fault keeps this market's messages back, and counts that. They take no sequence
+   * number.
+   */
   isMuted(ticker: string): boolean {
     return this.floor.faults.consume('kalshi', 'mute_market', this.place(ticker)) !== undefined
   }

@@ -38,7 +38,10 @@ export function exchangeSchedule(): JsonObject {
   }
 }
 
-/** Returns the body of `/historical/cutoff`: what is older is served under `/historical` only, which the simulator has not. */
+/**
+ * Returns the body of `/historical/cutoff`: what is older is served under `/historical` only, which the
+ * simulator has not.
+ */
 export function historicalCutoff(nowMs: number): JsonObject {
   const day = (ago: number): string => timeText(Math.floor(nowMs / DAY_MS) * DAY_MS - ago * DAY_MS)
   return {

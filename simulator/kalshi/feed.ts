@@ -18,7 +18,10 @@ export class Feed {
     this.#stampOf = stampOf
   }
 
-  /** Tells the connections of one happening, in the order that the venue keeps: books, trades, ticker, lifecycle. */
+  /**
+   * Tells the connections of one happening, in the order that the venue keeps: books, trades, ticker,
+   * lifecycle.
+   */
   tell(happening: Happening): void {
     if (this.#connections.size === 0) return
     const { market } = happening
@@ -74,8 +77,8 @@ export class Feed {
 }
 
 /**
- * Returns the changes of one act so that the book is crossed after none of them: what goes first, what comes last. For a taker
- * order that is the consumed levels before the remainder.
+ * Returns the changes of one act so that the book is crossed after none of them: what goes first, what comes
+ * last. For a taker order that is the consumed levels before the remainder.
  */
 function inSafeOrder(happening: Extract<Happening, { kind: 'levels' | 'match' }>): LevelChange[] {
   const changes =

@@ -3,7 +3,9 @@ import { type BidSide, bidLevels, type Top } from './book.ts'
 import { openInterestE6 } from './objects.ts'
 import { countText, priceText, seconds, timeText } from './text.ts'
 
-/** The three forms that the venue's numbers have had: since 2026-03-12, in the weeks before, and until 2025. */
+/**
+ * The three forms that the venue's numbers have had: since 2026-03-12, in the weeks before, and until 2025.
+ */
 export type WireForm = 'fixed' | 'transition' | 'cents'
 
 /** The venue's clock at one act of its engine. All messages that the act causes carry the same. */
@@ -34,12 +36,18 @@ export function frame(
   return `{"type":"${type}",${idPart}"sid":${sid},${seqPart}"msg":${body}}`
 }
 
-/** The size of a level in whole contracts, as the cents form and the integer fields of the transition form carried it. */
+/**
+ * The size of a level in whole contracts, as the cents form and the integer fields of the transition form
+ * carried it.
+ */
 function wholeCount(sizeE6: number): number {
   return Math.floor(sizeE6 / 1_000_000)
 }
 
-/** The levels that the cents form can say: whole cents, whole contracts. The others are not in its book at all. */
+/**
+ * The levels that the cents form can say: whole cents, whole contracts. The others are not in its book at
+ * all.
+ */
 export function centLevels(book: TrueBook, side: BidSide): [cents: number, count: number][] {
   return bidLevels(book, side)
     .filter(([price, size]) => price % 100 === 0 && size >= 1_000_000)
@@ -74,8 +82,8 @@ export function snapshotBody(market: SimMarket, book: TrueBook, form: BookForm):
 }
 
 /**
- * Returns the body of one `orderbook_delta`, or null where the form cannot say it: the cents form has no price between cents
- * and no part of a contract, and an act that changes neither sends nothing.
+ * Returns the body of one `orderbook_delta`, or null where the form cannot say it: the cents form has no
+ * price between cents and no part of a contract, and an act that changes neither sends nothing.
  */
 export function deltaBody(
   market: SimMarket,

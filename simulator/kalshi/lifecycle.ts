@@ -14,8 +14,8 @@ export function lifecycleChannel(ticker: string): 'market_lifecycle_v2' | 'multi
 }
 
 /**
- * Returns what the venue announces of a happening, in order. Books, the opening at `open_time` and the close at `close_time` are
- * announced to nobody: the answer is empty.
+ * Returns what the venue announces of a happening, in order. Books, the opening at `open_time` and the close
+ * at `close_time` are announced to nobody: the answer is empty.
  */
 export function lifecycleMessages(happening: Happening): LifecycleMessage[] {
   const { market, atMs } = happening

@@ -44,7 +44,9 @@ export function statusWord(market: SimMarket): string {
   }
 }
 
-/** Returns whether a market is a combo (multivariate): those have lists and a lifecycle channel of their own. */
+/**
+ * Returns whether a market is a combo (multivariate): those have lists and a lifecycle channel of their own.
+ */
 export function isCombo(ticker: string): boolean {
   return ticker.startsWith('KXMVE')
 }
@@ -207,7 +209,10 @@ export function tradeObject(ticker: string, trade: SimTrade): JsonObject {
   }
 }
 
-/** Returns the REST order book: bids of both outcomes in ascending price; `depth` keeps that many best, 0 all. */
+/**
+ * Returns the REST order book: bids of both outcomes in ascending price; `depth` keeps that many best, 0
+ * all.
+ */
 export function orderbookObject(book: TrueBook, depth: number): JsonObject {
   const side = (name: 'yes' | 'no'): Json =>
     bidLevels(book, name)

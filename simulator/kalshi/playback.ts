@@ -19,9 +19,9 @@ interface Counter {
 }
 
 /**
- * Plays a recording to one connection. The connection keeps its own answers to its own commands, so recorded `subscribed` frames are
- * left out, and so are channels that it did not subscribe. The rest goes out byte for byte, but for `sid` and `seq`: both are
- * moved onto the connection's own, holes and repetitions included.
+ * Plays a recording to one connection. The connection keeps its own answers to its own commands, so recorded
+ * `subscribed` frames are left out, and so are channels that it did not subscribe. The rest goes out byte for
+ * byte, but for `sid` and `seq`: both are moved onto the connection's own, holes and repetitions included.
  */
 export class Playback {
   readonly #connection: Connection

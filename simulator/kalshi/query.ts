@@ -55,8 +55,9 @@ export interface Page<Item> {
 }
 
 /**
- * Returns the items after a cursor, at most `limit`. The cursor names the last item seen, in the unfiltered list, so that a list
- * that grows or whose items change between pages neither repeats nor skips. `isShort` makes the page end early, as the venue's may.
+ * Returns the items after a cursor, at most `limit`. The cursor names the last item seen, in the unfiltered
+ * list, so that a list that grows or whose items change between pages neither repeats nor skips. `isShort`
+ * makes the page end early, as the venue's may.
  */
 export function pageOf<Item>(
   list: readonly Item[],
@@ -67,25 +68,30 @@ export function pageOf<Item>(
   let start = 0
   if (cursor !== null) {
     const last = readCursor(cursor)
-    start = list.findIndex((item) => keyOf(item) === last) + 1
-    if (start === 0) throw badRequest('invalid cursor')
+    const at = list.findIndex((item) => keyOf(item) === last.key)
+    // A list may lose that item, too: then what stood after it stands in its place.
+    start = at === -1 ? last.index : at + 1
   }
   const size = isShort ? Math.max(1, Math.floor(limit * 0.7)) : limit
   const items: Item[] = []
+  let next = ''
   for (let index = start; index < list.length; index++) {
     const item = list[index]
     if (item === undefined || !keep(item)) continue
-    if (items.length === size) return { items, cursor: writeCursor(keyOf(items[size - 1] ?? item)) }
+    if (items.length === size) return { items, cursor: next }
     items.push(item)
+    if (items.length === size) next = writeCursor(index, keyOf(item))
   }
   return { items, cursor: '' }
 }
 
-/** The venue's cursors are base64 of a protobuf with the ticker in field 2; nobody should read them. */
-function writeCursor(key: string): string {
-  return Buffer.from(`\x12${String.fromCharCode(key.length)}${key}`, 'utf8').toString('base64url')
+/** The venue's cursors are base64 of a protobuf; nobody should read them, and ours is as hard to read. */
+function writeCursor(index: number, key: string): string {
+  return Buffer.from(`${index}\u0012${key}`).toString('base64url')
 }
 
-function readCursor(cursor: string): string {
-  return Buffer.from(cursor, 'base64url').toString('utf8').slice(2)
+function readCursor(cursor: string): { index: number; key: string } {
+  const [index, key] = Buffer.from(cursor, 'base64url').toString().split('\u0012')
+  if (key === undefined || !/^\d+$/.test(index ?? '')) throw badRequest('invalid cursor')
+  return { index: Number(index), key }
 }

@@ -115,7 +115,8 @@ export async function startKalshi(options: KalshiOptions): Promise<KalshiServer>
   const sockets = new WebSocketServer({
     noServer: true,
     autoPong: false,
-    // The venue compresses for those who offer it; only what is long, here: a delta would cost more than it saves.
+    // The venue compresses for those who offer it; only what is long, here: a delta would cost more than it
+    // saves.
     perMessageDeflate: { threshold: 1024, serverNoContextTakeover: true, zlibDeflateOptions: { level: 1 } }
   })
 

@@ -26,8 +26,8 @@ export function spoilDelta(
 }
 
 /**
- * Returns a change that the true book does not hold and that crosses it, or null where there is no ask to cross. The bid meets the
- * best ask or passes it by one tick.
+ * Returns a change that the true book does not hold and that crosses it, or null where there is no ask to
+ * cross. The bid meets the best ask or passes it by one tick.
  */
 export function crossingChange(market: SimMarket): LevelChange | null {
   const { askE4 } = topOf(market.book)

@@ -17,8 +17,8 @@ const STRIKES = {
 } as const
 
 /**
- * Strikes the connections with a fault that acts at once, as soon as it is switched on. One firing hits all of them, or the one it
- * names; where there is none, `strikeLate` hits who subscribes next.
+ * Strikes the connections with a fault that acts at once, as soon as it is switched on. One firing hits all
+ * of them, or the one it names; where there is none, `strikeLate` hits who subscribes next.
  */
 export function strike(
   rule: FaultRule,
@@ -74,7 +74,10 @@ function sendError(connection: Connection, code: number): void {
   if (subscription) connection.end(subscription, code)
 }
 
-/** Lies about one market that the connection follows; where nothing can be said of it, the next change of another serves. */
+/**
+ * Lies about one market that the connection follows; where nothing can be said of it, the next change of
+ * another serves.
+ */
 function lieAtOnce(connection: Connection, ticker: string | undefined, stamp: Stamp): void {
   const subscription = connection.subscriptions.on('orderbook_delta')
   const known = ticker === undefined ? [...(subscription?.tickers ?? [])] : [ticker]

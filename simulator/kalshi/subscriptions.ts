@@ -1,4 +1,7 @@
-/** The channels that a connection may subscribe, and what each needs. The private ones are accepted and stay silent. */
+/**
+ * The channels that a connection may subscribe, and what each needs. The private ones are accepted and stay
+ * silent.
+ */
 const CHANNELS = new Map<string, { sequenced: boolean; tickers: 'required' | 'optional' | 'ignored' }>([
   ['orderbook_delta', { sequenced: true, tickers: 'required' }],
   ['ticker', { sequenced: false, tickers: 'optional' }],

@@ -1,8 +1,8 @@
 import type { PriceE4, SizeE6 } from '../model/types.ts'
 
 /**
- * Returns the decimal text of `units` / 10^`scale`, exact, with at least `decimals` fraction digits: digits beyond
- * those appear only where they are needed.
+ * Returns the decimal text of `units` / 10^`scale`, exact, with at least `decimals` fraction digits: digits
+ * beyond those appear only where they are needed.
  */
 export function decimalText(units: number, scale: number, decimals: number): string {
   const digits = Math.abs(units)
@@ -32,8 +32,8 @@ export function countText(sizeE6: SizeE6): string {
 }
 
 /**
- * Returns RFC 3339 UTC text of a time in ms since the epoch plus `micros` (0 to 999), its fraction trimmed of trailing
- * zeros as the venue trims it; a whole second has no fraction.
+ * Returns RFC 3339 UTC text of a time in ms since the epoch plus `micros` (0 to 999), its fraction trimmed of
+ * trailing zeros as the venue trims it; a whole second has no fraction.
  */
 export function timeText(ms: number, micros = 0): string {
   const text = new Date(ms).toISOString()

@@ -698,6 +698,7 @@ t.test('faults on the wire', async (t) => {
     )
     t.equal(client.of('subscribed').length, 0)
     t.strictSame(client.gaps, [])
+    t.match(client.frames[0], { id: 2, msg: Array }, 'the second command is answered first')
     t.equal(fired('merged_subscribe'), 1)
     t.equal(fired('shuffle_answers'), 1)
     faults.clearAll()
