@@ -1,0 +1,276 @@
+import { ArenaFullError } from '../errors.ts'
+import type { BookTable } from '../integrity/book-table.ts'
+import { reasonBit } from '../integrity/verdict.ts'
+import { NO, YES } from '../orderbook/arena.ts'
+import { LevelList } from '../orderbook/levels.ts'
+import { ByteIndex } from '../venue/byte-index.ts'
+import { Counters } from '../venue/counters.ts'
+import {
+  Delta,
+  type Envelope,
+  parseDelta,
+  parseFrame,
+  parseSnapshot,
+  parseSubscribed,
+  parseTicker
+} from './parse.ts'
+import { DeltaScanner } from './scan.ts'
+import { KalshiConnection, type KalshiConnectionOptions, type Subscription } from './subscriptions.ts'
+
+/** What made one book doubtful while its neighbours are right. */
+export type CorruptReason = 'drift' | 'negative_level' | 'crossed' | 'arena_full'
+
+export interface KalshiBooksOptions {
+  table: BookTable
+  /** A number was skipped: every book of the subscription is doubtful now. */
+  onGap?: (connection: KalshiConnection, sid: number, expected: number, got: number) => void
+  /** One book is doubtful now and needs a snapshot. */
+  onCorrupt?: (slot: number, reason: CorruptReason, connection: KalshiConnection) => void
+  /** A message that is not about levels: an answer, an error, a lifecycle message. */
+  onControl?: (message: Envelope, connection: KalshiConnection) => void
+  /** A frame that was not understood, with the reason that it is counted under. */
+  onRefused?: (reason: string, frame: Buffer) => void
+  /** For a replay: a market is followed from its first snapshot on. */
+  autoFollow?: boolean
+  /** As sent in the subscription: NO prices come on the YES scale. */
+  useYesPrice?: boolean
+  /** Off only to measure what it is worth. */
+  useScanner?: boolean
+}
+
+/** What the index and the table say when there is none. */
+const NO_SLOT = -1
+
+/** Types that are known and change no book; each is counted under its own name. */
+const KNOWN_TYPES = new Set([
+  'subscribed',
+  'unsubscribed',
+  'ok',
+  'error',
+  'market_lifecycle_v2',
+  'event_lifecycle',
+  'event_fee_update',
+  'multivariate_market_lifecycle',
+  'ticker',
+  'trade'
+])
+
+/** Reasons under which a frame is ignored because we do not know what it says. */
+const NOT_UNDERSTOOD = new Set(['not_json', 'malformed', 'unknown_type', 'drift'])
+
+/** With one of these reasons a book has no state that a signed change could build on. */
+const NO_BASE = reasonBit('awaiting_snapshot') | reasonBit('sequence_gap')
+
+const APPLIED = null
+/** Why a frame changed no book; null when it did. */
+type Ignored = string | typeof APPLIED
+
+const ignoreAll = () => {}
+
+/**
+ * Applies Kalshi's frames to the books: the one place that does. Each `sid` has one counter over all its messages,
+ * so a skipped number makes every book of that `sid` doubtful; a number that does not fit, only its own market.
+ */
+export class KalshiBooks {
+  readonly counters = new Counters()
+  private readonly options: Required<KalshiBooksOptions>
+  private readonly table: BookTable
+  private readonly index = new ByteIndex()
+  private readonly connections = new Set<KalshiConnection>()
+  private readonly scanner: DeltaScanner
+  private readonly delta = new Delta()
+  private readonly yes = new LevelList()
+  private readonly no = new LevelList()
+  /** Of the frame that is being applied. */
+  private from: KalshiConnection
+  private receivedAtMs = 0
+
+  constructor(options: KalshiBooksOptions) {
+    this.options = {
+      onGap: ignoreAll,
+      onCorrupt: ignoreAll,
+      onControl: ignoreAll,
+      onRefused: ignoreAll,
+      autoFollow: false,
+      useYesPrice: false,
+      useScanner: true,
+      ...options
+    }
+    this.table = options.table
+    this.scanner = new DeltaScanner(this.options)
+    this.from = new KalshiConnection()
+  }
+
+  /** Returns what keeps the counters of one connection; `drop` it when the connection is lost. */
+  connection(options?: KalshiConnectionOptions): KalshiConnection {
+    const connection = new KalshiConnection(options)
+    this.connections.add(connection)
+    return connection
+  }
+
+  drop(connection: KalshiConnection): void {
+    this.connections.delete(connection)
+  }
+
+  follow(ticker: string, slot: number): void {
+    this.index.set(ticker, slot)
+  }
+
+  unfollow(ticker: string): void {
+    const slot = this.index.get(ticker)
+    if (slot === undefined) return
+    this.index.delete(ticker)
+    for (const connection of this.connections) connection.forget(slot)
+  }
+
+  /** Followed tickers with their slots. */
+  followed(): IterableIterator<[string, number]> {
+    return this.index.entries()
+  }
+
+  /** Takes one frame of any bytes. Every frame is counted once: as applied, or as ignored under one reason. */
+  apply(frame: Buffer, receivedAtMs: number, connection: KalshiConnection): void {
+    const { counters, scanner } = this
+    this.from = connection
+    this.receivedAtMs = receivedAtMs
+    counters.frames++
+    const ignored =
+      this.options.useScanner && scanner.scan(frame) ? this.applyScanned(frame) : this.applyParsed(frame)
+    if (ignored === APPLIED) {
+      counters.applied++
+      return
+    }
+    counters.ignore(ignored)
+    if (NOT_UNDERSTOOD.has(ignored)) this.options.onRefused(ignored, frame)
+  }
+
+  private applyScanned(frame: Buffer): Ignored {
+    const { sid, seq, tickerStart, tickerEnd, delta } = this.scanner
+    if (!this.inSequence(this.from.on(sid, seq), seq)) return 'duplicate'
+    return this.applyDelta(this.index.find(frame, tickerStart, tickerEnd), delta, seq)
+  }
+
+  private applyParsed(frame: Buffer): Ignored {
+    const message = parseFrame(frame)
+    if (typeof message === 'string') return message
+    const { type, sid, seq, msg } = message
+    const subscription = sid === null || seq === null ? null : this.from.on(sid, seq)
+    const isNew = subscription === null || seq === null || this.inSequence(subscription, seq)
+    // Whether an error takes a number of its own is not sure, and a terminal one must not be missed.
+    if (!isNew && type !== 'error') return 'duplicate'
+    if (type !== 'orderbook_delta' && type !== 'orderbook_snapshot') return this.control(message)
+
+    const ticker = parseTicker(msg)
+    if (ticker === null) return this.refuseAll(subscription)
+    const slot = this.index.get(ticker) ?? NO_SLOT
+    if (subscription === null || seq === null) return this.refuse(slot)
+    if (type === 'orderbook_snapshot') return this.applySnapshot(ticker, slot, msg, seq, subscription)
+    return parseDelta(msg, this.options.useYesPrice, this.delta)
+      ? this.applyDelta(slot, this.delta, seq)
+      : this.refuse(slot)
+  }
+
+  /** Counts a message; false when it came before. A gap makes every book of the subscription doubtful. */
+  private inSequence(subscription: Subscription, seq: number): boolean {
+    const { tracker, sid, slots } = subscription
+    if (subscription.mayRestart) this.restart(subscription, seq)
+    const { expected } = tracker
+    const step = tracker.check(seq)
+    if (step === 'next') return true
+    if (step === 'duplicate') return false
+    for (const slot of slots) this.table.raise(slot, 'sequence_gap')
+    this.options.onGap(this.from, sid, expected, seq)
+    return true
+  }
+
+  /** A recording may run on over a reconnect: its books then wait for their snapshots again. */
+  private restart(subscription: Subscription, seq: number): void {
+    subscription.mayRestart = false
+    if (seq !== 1) return
+    subscription.tracker.expected = 1
+    for (const slot of subscription.slots) this.table.raise(slot, 'awaiting_snapshot')
+    subscription.slots.clear()
+  }
+
+  private applyDelta(slot: number, { outcome, price, change, venueTimeMs }: Delta, seq: number): Ignored {
+    const { table } = this
+    const { verdicts, arena } = table
+    // In a replay a market is known from its first snapshot on.
+    if (slot === NO_SLOT) return this.options.autoFollow ? 'awaiting_snapshot' : 'unknown_market'
+    if (((verdicts.reasons[slot] as number) & NO_BASE) !== 0) return 'awaiting_snapshot'
+    let size: number
+    try {
+      size = arena.changeLevel(slot, outcome, price, change)
+    } catch (error) {
+      return this.full(slot, error)
+    }
+    if (size < 0) return this.corrupt(slot, 'negative_level')
+    table.received(slot, this.receivedAtMs, venueTimeMs, seq)
+    if (change > 0 && arena.crossed(slot)) this.corrupt(slot, 'crossed')
+    table.touch(slot)
+    return APPLIED
+  }
+
+  private applySnapshot(
+    ticker: string,
+    known: number,
+    msg: unknown,
+    seq: number,
+    subscription: Subscription
+  ): Ignored {
+    const { table, options, yes, no } = this
+    if (known === NO_SLOT && !options.autoFollow) return 'unknown_market'
+    const slot = known === NO_SLOT ? table.allocate() : known
+    if (slot === NO_SLOT) return 'no_slot'
+    if (known === NO_SLOT) this.follow(ticker, slot)
+    subscription.slots.add(slot)
+    if (!parseSnapshot(msg, options.useYesPrice, yes, no)) return this.refuse(slot)
+    try {
+      table.arena.replace(slot, YES, yes)
+      table.arena.replace(slot, NO, no)
+    } catch (error) {
+      return this.full(slot, error)
+    }
+    table.received(slot, this.receivedAtMs, Number.NaN, seq)
+    table.resynced(slot)
+    if (table.arena.crossed(slot)) this.corrupt(slot, 'crossed')
+    table.touch(slot)
+    return APPLIED
+  }
+
+  private control(message: Envelope): Ignored {
+    const { type, msg, sid } = message
+    if (!KNOWN_TYPES.has(type)) return 'unknown_type'
+    if (type === 'subscribed') {
+      const opened = parseSubscribed(msg)
+      if (opened !== null) this.from.subscribed(opened.sid)
+    }
+    if (type === 'unsubscribed' && sid !== null) this.from.end(sid)
+    this.options.onControl(message, this.from)
+    return type
+  }
+
+  /** The book does not fit: what is left of it is no book, and no delta may build on it. */
+  private full(slot: number, error: unknown): Ignored {
+    if (!(error instanceof ArenaFullError)) throw error
+    this.table.raise(slot, 'awaiting_snapshot')
+    return this.corrupt(slot, 'arena_full')
+  }
+
+  private corrupt(slot: number, reason: CorruptReason): Ignored {
+    this.table.raise(slot, reason)
+    this.options.onCorrupt(slot, reason, this.from)
+    return reason
+  }
+
+  /** A message about one book was not understood: that book may have lost a change. */
+  private refuse(slot: number): Ignored {
+    return slot === NO_SLOT ? 'unknown_market' : this.corrupt(slot, 'drift')
+  }
+
+  /** A message about a book names no market: any book of the subscription may have lost a change. */
+  private refuseAll(subscription: Subscription | null): Ignored {
+    for (const slot of subscription?.slots ?? []) this.corrupt(slot, 'drift')
+    return 'drift'
+  }
+}
