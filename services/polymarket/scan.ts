@@ -6,6 +6,8 @@ import { foldHashBytes } from './hash-fold.ts'
 /** More elements than this in one message take the generic path; the venue sends two. */
 const MAX_CHANGES = 64
 
+const GIVE_UP = -1
+
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
@@ -14,6 +16,9 @@ const CLOSE_OBJECT = 0x7d
 const OPEN_ARRAY = 0x5b
 const CLOSE_ARRAY = 0x5d
 const SPACE = 0x20
+const POINT = 0x2e
+const ZERO = 0x30
+const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]
 
 const KEYS = {
   assetId: Buffer.from('asset_id'),
@@ -48,9 +53,10 @@ const SEEN_PRICE = 128
 const SEEN_SIZE = 256
 const SEEN_SIDE = 512
 
+const LISTS = SEEN_CHANGES | SEEN_BIDS | SEEN_ASKS
 const WHOLE_BOOK = SEEN_ASSET | SEEN_TIMESTAMP | SEEN_TYPE | SEEN_BIDS | SEEN_ASKS
 const WHOLE_CHANGES = SEEN_TIMESTAMP | SEEN_TYPE | SEEN_CHANGES
-const WHOLE_ELEMENT = SEEN_ASSET | SEEN_PRICE | SEEN_SIZE | SEEN_SIDE
+const WHOLE_CHANGE = SEEN_ASSET | SEEN_PRICE | SEEN_SIZE | SEEN_SIDE
 
 /**
  * Reads the two hot messages, `price_change` and a single `book`, from the bytes of a frame without making a string
@@ -73,10 +79,6 @@ export class FrameScanner {
   /** Of a `book`, ascending: bids for the asset, and its asks as bids for the complement. */
   readonly bids: LevelList
   readonly asks: LevelList
-  private bytes: Uint8Array = Buffer.alloc(0)
-  private at = 0
-  private stringStart = 0
-  private stringEnd = 0
 
   constructor(bids = new LevelList(), asks = new LevelList()) {
     this.bids = bids
@@ -85,217 +87,264 @@ export class FrameScanner {
 
   /** Reads one frame; false when the generic path must decide. Valid until the next call. */
   read(frame: Uint8Array): boolean {
-    this.bytes = frame
-    this.at = 0
     this.count = 0
-    const first = this.next()
-    if (first === OPEN_OBJECT) return this.message() && this.next() === -1
-    if (first !== OPEN_ARRAY || this.next() !== OPEN_OBJECT) return false
-    return this.message() && this.next() === CLOSE_ARRAY && this.next() === -1
+    let at = skipBlanks(frame, 0)
+    if (frame[at] === OPEN_OBJECT) at = this.message(frame, at + 1)
+    else if (frame[at] === OPEN_ARRAY) {
+      at = skipBlanks(frame, at + 1)
+      if (frame[at] !== OPEN_OBJECT) return false
+      at = this.message(frame, at + 1)
+      if (at < 0) return false
+      at = skipBlanks(frame, at)
+      if (frame[at++] !== CLOSE_ARRAY) return false
+    } else return false
+    return at >= 0 && skipBlanks(frame, at) === frame.length
   }
 
-  /** One message, from after its opening brace to its closing one. */
-  private message(): boolean {
-    const { bytes } = this
+  // Each of the readers below starts after an opening mark and returns the position after the closing one, or GIVE_UP.
+
+  private message(bytes: Uint8Array, start: number): number {
+    let at = start
     let seen = 0
-    let kind = 0
-    for (let mark = this.next(); ; mark = this.next()) {
-      if (mark !== QUOTE || !this.string()) return false
-      const key = this.messageKey()
-      if (key !== 0 && (seen & key) !== 0) return false
+    let isBook = false
+    for (;;) {
+      const keyStart = skipBlanks(bytes, at) + 1
+      const keyEnd = stringEnd(bytes, keyStart)
+      if (keyEnd < 0) return GIVE_UP
+      const key = messageKey(bytes, keyStart, keyEnd)
+      if ((seen & key) !== 0) return GIVE_UP
       seen |= key
-      if (this.next() !== COLON) return false
-      const value = this.next()
-      if (key === SEEN_BIDS || key === SEEN_ASKS) {
-        if (value !== OPEN_ARRAY || !this.levels(key === SEEN_BIDS ? YES : NO)) return false
-      } else if (key === SEEN_CHANGES) {
-        if (value !== OPEN_ARRAY || !this.changes()) return false
+      at = valueStart(bytes, keyEnd)
+      if (at < 0) return GIVE_UP
+      if ((key & LISTS) !== 0) {
+        if (bytes[at] !== OPEN_ARRAY) return GIVE_UP
+        if (key === SEEN_CHANGES) at = this.changes(bytes, at + 1)
+        else
+          at =
+            key === SEEN_BIDS ? levels(bytes, at + 1, this.bids, YES) : levels(bytes, at + 1, this.asks, NO)
+        if (at < 0) return GIVE_UP
       } else {
-        if (value !== QUOTE || !this.string()) return false
-        const { stringStart: start, stringEnd: end } = this
+        const from = at + 1
+        const to = stringEnd(bytes, from)
+        if (to < 0) return GIVE_UP
         if (key === SEEN_ASSET) {
-          // A `price_change` with an asset of its own is of a historic shape.
-          this.assetStart[0] = start
-          this.assetEnd[0] = end
-        } else if (key === SEEN_HASH) this.hash[0] = foldHashBytes(bytes, start, end)
+          this.assetStart[0] = from
+          this.assetEnd[0] = to
+        } else if (key === SEEN_HASH) this.hash[0] = foldHashBytes(bytes, from, to)
         else if (key === SEEN_TIMESTAMP) {
-          this.timestampMs = readTimestamp(bytes, start, end)
-          if (this.timestampMs < 0) return false
+          this.timestampMs = readTimestamp(bytes, from, to)
+          if (this.timestampMs < 0) return GIVE_UP
         } else if (key === SEEN_TYPE) {
-          if (equals(bytes, start, end, PRICE_CHANGE)) kind = SEEN_CHANGES
-          else if (equals(bytes, start, end, BOOK)) kind = SEEN_BIDS
-          else return false
+          isBook = equals(bytes, from, to, BOOK)
+          if (!isBook && !equals(bytes, from, to, PRICE_CHANGE)) return GIVE_UP
         }
+        at = to + 1
       }
-      const after = this.next()
-      if (after === CLOSE_OBJECT) break
-      if (after !== COMMA) return false
+      at = skipBlanks(bytes, at)
+      const mark = bytes[at++]
+      if (mark === CLOSE_OBJECT) break
+      if (mark !== COMMA) return GIVE_UP
     }
-    this.isBook = kind === SEEN_BIDS
-    if (!this.isBook) return (seen & (WHOLE_CHANGES | SEEN_ASSET | SEEN_HASH)) === WHOLE_CHANGES
+    this.isBook = isBook
+    // A `price_change` with an asset or a hash of its own is of a historic shape.
+    if (!isBook) return (seen & (WHOLE_CHANGES | SEEN_ASSET | SEEN_HASH)) === WHOLE_CHANGES ? at : GIVE_UP
     if ((seen & SEEN_HASH) === 0) this.hash[0] = -1
-    return (seen & (WHOLE_BOOK | SEEN_CHANGES)) === WHOLE_BOOK && this.bids.sort() && this.asks.sort()
+    if ((seen & (WHOLE_BOOK | SEEN_CHANGES)) !== WHOLE_BOOK) return GIVE_UP
+    return this.bids.sort() && this.asks.sort() ? at : GIVE_UP
   }
 
-  private changes(): boolean {
-    let mark = this.next()
-    if (mark === CLOSE_ARRAY) return true
-    for (; ; mark = this.next()) {
-      if (mark !== OPEN_OBJECT || this.count === MAX_CHANGES || !this.change()) return false
-      this.count++
-      const after = this.next()
-      if (after === CLOSE_ARRAY) return true
-      if (after !== COMMA) return false
+  private changes(bytes: Uint8Array, start: number): number {
+    let at = skipBlanks(bytes, start)
+    if (bytes[at] === CLOSE_ARRAY) return at + 1
+    for (;;) {
+      if (bytes[at] !== OPEN_OBJECT || this.count === MAX_CHANGES) return GIVE_UP
+      at = this.change(bytes, at + 1, this.count++)
+      if (at < 0) return GIVE_UP
+      at = skipBlanks(bytes, at)
+      const mark = bytes[at++]
+      if (mark === CLOSE_ARRAY) return at
+      if (mark !== COMMA) return GIVE_UP
+      at = skipBlanks(bytes, at)
     }
   }
 
-  private change(): boolean {
-    const { bytes, count } = this
+  private change(bytes: Uint8Array, start: number, index: number): number {
+    let at = start
     let seen = 0
-    for (let mark = this.next(); ; mark = this.next()) {
-      if (mark !== QUOTE || !this.string()) return false
-      const key = this.elementKey()
-      if (key !== 0 && (seen & key) !== 0) return false
+    this.hash[index] = -1
+    for (;;) {
+      const keyStart = skipBlanks(bytes, at) + 1
+      const keyEnd = stringEnd(bytes, keyStart)
+      if (keyEnd < 0) return GIVE_UP
+      const key = changeKey(bytes, keyStart, keyEnd)
+      if ((seen & key) !== 0) return GIVE_UP
       seen |= key
-      if (this.next() !== COLON || this.next() !== QUOTE || !this.string()) return false
-      const { stringStart: start, stringEnd: end } = this
+      const from = valueStart(bytes, keyEnd) + 1
+      const to = stringEnd(bytes, from)
+      if (to < 0) return GIVE_UP
       if (key === SEEN_ASSET) {
-        this.assetStart[count] = start
-        this.assetEnd[count] = end
+        this.assetStart[index] = from
+        this.assetEnd[index] = to
       } else if (key === SEEN_PRICE) {
-        const price = parseScaledBytes(bytes, start, end, PRICE_DECIMALS)
-        if (!(price >= 0 && price <= ONE_E4)) return false
-        this.price[count] = price
+        const price = readPrice(bytes, from, to)
+        if (price < 0) return GIVE_UP
+        this.price[index] = price
       } else if (key === SEEN_SIZE) {
-        const size = parseScaledBytes(bytes, start, end, SIZE_DECIMALS)
-        if (!(size >= 0)) return false
-        this.size[count] = size
+        const size = readSize(bytes, from, to)
+        if (size < 0) return GIVE_UP
+        this.size[index] = size
       } else if (key === SEEN_SIDE) {
-        if (equals(bytes, start, end, BUY)) this.outcome[count] = YES
-        else if (equals(bytes, start, end, SELL)) this.outcome[count] = NO
-        else return false
-      } else if (key === SEEN_HASH) this.hash[count] = foldHashBytes(bytes, start, end)
-      const after = this.next()
-      if (after === CLOSE_OBJECT) break
-      if (after !== COMMA) return false
+        if (equals(bytes, from, to, BUY)) this.outcome[index] = YES
+        else if (equals(bytes, from, to, SELL)) this.outcome[index] = NO
+        else return GIVE_UP
+      } else if (key === SEEN_HASH) this.hash[index] = foldHashBytes(bytes, from, to)
+      at = skipBlanks(bytes, to + 1)
+      const mark = bytes[at++]
+      if (mark === CLOSE_OBJECT) break
+      if (mark !== COMMA) return GIVE_UP
     }
-    if ((seen & SEEN_HASH) === 0) this.hash[count] = -1
-    return (seen & WHOLE_ELEMENT) === WHOLE_ELEMENT
+    return (seen & WHOLE_CHANGE) === WHOLE_CHANGE ? at : GIVE_UP
   }
+}
 
-  private levels(outcome: Outcome): boolean {
-    const list = outcome === YES ? this.bids : this.asks
-    list.clear()
-    let mark = this.next()
-    if (mark === CLOSE_ARRAY) return true
-    for (; ; mark = this.next()) {
-      if (mark !== OPEN_OBJECT || !this.level(list, outcome)) return false
-      const after = this.next()
-      if (after === CLOSE_ARRAY) return true
-      if (after !== COMMA) return false
-    }
-  }
-
-  private level(list: LevelList, outcome: Outcome): boolean {
-    const { bytes } = this
+function levels(bytes: Uint8Array, start: number, list: LevelList, outcome: Outcome): number {
+  list.clear()
+  let at = skipBlanks(bytes, start)
+  if (bytes[at] === CLOSE_ARRAY) return at + 1
+  for (;;) {
+    if (bytes[at++] !== OPEN_OBJECT) return GIVE_UP
     let price = -1
     let size = -1
-    for (let mark = this.next(); ; mark = this.next()) {
-      if (mark !== QUOTE || !this.string()) return false
-      const isPrice = equals(bytes, this.stringStart, this.stringEnd, KEYS.price)
-      if (!isPrice && !equals(bytes, this.stringStart, this.stringEnd, KEYS.size)) return false
-      if (this.next() !== COLON || this.next() !== QUOTE || !this.string()) return false
-      const { stringStart: start, stringEnd: end } = this
-      if (isPrice) {
-        if (price !== -1) return false
-        price = parseScaledBytes(bytes, start, end, PRICE_DECIMALS)
-        if (!(price >= 0 && price <= ONE_E4)) return false
-      } else {
-        if (size !== -1) return false
-        size = parseScaledBytes(bytes, start, end, SIZE_DECIMALS)
-        if (!(size >= 0)) return false
-      }
-      const after = this.next()
-      if (after === CLOSE_OBJECT) break
-      if (after !== COMMA) return false
+    for (;;) {
+      const keyStart = skipBlanks(bytes, at) + 1
+      const keyEnd = stringEnd(bytes, keyStart)
+      if (keyEnd < 0) return GIVE_UP
+      const from = valueStart(bytes, keyEnd) + 1
+      const to = stringEnd(bytes, from)
+      if (to < 0) return GIVE_UP
+      if (price < 0 && equals(bytes, keyStart, keyEnd, KEYS.price)) {
+        price = readPrice(bytes, from, to)
+        if (price < 0) return GIVE_UP
+      } else if (size < 0 && equals(bytes, keyStart, keyEnd, KEYS.size)) {
+        size = readSize(bytes, from, to)
+        if (size < 0) return GIVE_UP
+      } else return GIVE_UP
+      at = skipBlanks(bytes, to + 1)
+      const mark = bytes[at++]
+      if (mark === CLOSE_OBJECT) break
+      if (mark !== COMMA) return GIVE_UP
     }
-    return price >= 0 && size >= 0 && list.push(outcome === YES ? price : ONE_E4 - price, size)
-  }
-
-  private messageKey(): number {
-    const { bytes, stringStart: start, stringEnd: end } = this
-    switch (end - start) {
-      case 4:
-        if (equals(bytes, start, end, KEYS.hash)) return SEEN_HASH
-        if (equals(bytes, start, end, KEYS.bids)) return SEEN_BIDS
-        return equals(bytes, start, end, KEYS.asks) ? SEEN_ASKS : 0
-      case 8:
-        return equals(bytes, start, end, KEYS.assetId) ? SEEN_ASSET : 0
-      case 9:
-        return equals(bytes, start, end, KEYS.timestamp) ? SEEN_TIMESTAMP : 0
-      case 10:
-        return equals(bytes, start, end, KEYS.eventType) ? SEEN_TYPE : 0
-      case 13:
-        return equals(bytes, start, end, KEYS.priceChanges) ? SEEN_CHANGES : 0
-      default:
-        return 0
-    }
-  }
-
-  private elementKey(): number {
-    const { bytes, stringStart: start, stringEnd: end } = this
-    switch (end - start) {
-      case 4:
-        if (equals(bytes, start, end, KEYS.size)) return SEEN_SIZE
-        if (equals(bytes, start, end, KEYS.side)) return SEEN_SIDE
-        return equals(bytes, start, end, KEYS.hash) ? SEEN_HASH : 0
-      case 5:
-        return equals(bytes, start, end, KEYS.price) ? SEEN_PRICE : 0
-      case 8:
-        return equals(bytes, start, end, KEYS.assetId) ? SEEN_ASSET : 0
-      default:
-        return 0
-    }
-  }
-
-  /** Steps over white space and returns the byte after it, which is consumed; -1 at the end of the frame. */
-  private next(): number {
-    const { bytes } = this
-    const end = bytes.length
-    let at = this.at
-    while (at < end) {
-      const byte = bytes[at++] as number
-      if (byte > SPACE || !isBlank(byte)) {
-        this.at = at
-        return byte
-      }
-    }
-    this.at = at
-    return -1
-  }
-
-  /** Reads a string from after its opening quote; false where it is not plain ASCII or has no end. */
-  private string(): boolean {
-    const { bytes, at: start } = this
-    const end = bytes.length
-    let at = start
-    while (at < end && PLAIN[bytes[at] as number] === 1) at++
-    if (at === end || bytes[at] !== QUOTE) return false
-    this.stringStart = start
-    this.stringEnd = at
-    this.at = at + 1
-    return true
+    if (price < 0 || size < 0 || !list.push(outcome === YES ? price : ONE_E4 - price, size)) return GIVE_UP
+    at = skipBlanks(bytes, at)
+    const mark = bytes[at++]
+    if (mark === CLOSE_ARRAY) return at
+    if (mark !== COMMA) return GIVE_UP
+    at = skipBlanks(bytes, at)
   }
 }
 
-function isBlank(byte: number): boolean {
-  return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0x09
+function messageKey(bytes: Uint8Array, start: number, end: number): number {
+  switch (end - start) {
+    case 4:
+      if (equals(bytes, start, end, KEYS.hash)) return SEEN_HASH
+      if (equals(bytes, start, end, KEYS.bids)) return SEEN_BIDS
+      return equals(bytes, start, end, KEYS.asks) ? SEEN_ASKS : 0
+    case 8:
+      return equals(bytes, start, end, KEYS.assetId) ? SEEN_ASSET : 0
+    case 9:
+      return equals(bytes, start, end, KEYS.timestamp) ? SEEN_TIMESTAMP : 0
+    case 10:
+      return equals(bytes, start, end, KEYS.eventType) ? SEEN_TYPE : 0
+    case 13:
+      return equals(bytes, start, end, KEYS.priceChanges) ? SEEN_CHANGES : 0
+    default:
+      return 0
+  }
 }
 
-function equals(bytes: Uint8Array, start: number, end: number, key: Buffer): boolean {
+function changeKey(bytes: Uint8Array, start: number, end: number): number {
+  switch (end - start) {
+    case 4:
+      if (equals(bytes, start, end, KEYS.size)) return SEEN_SIZE
+      if (equals(bytes, start, end, KEYS.side)) return SEEN_SIDE
+      return equals(bytes, start, end, KEYS.hash) ? SEEN_HASH : 0
+    case 5:
+      return equals(bytes, start, end, KEYS.price) ? SEEN_PRICE : 0
+    case 8:
+      return equals(bytes, start, end, KEYS.assetId) ? SEEN_ASSET : 0
+    default:
+      return 0
+  }
+}
+
+/** Returns the position of the first byte from `at` on that is no white space; the frame's length if there is none. */
+function skipBlanks(bytes: Uint8Array, start: number): number {
+  let at = start
+  while (at < bytes.length) {
+    const byte = bytes[at] as number
+    if (byte > SPACE || (byte !== SPACE && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return at
+    at++
+  }
+  return at
+}
+
+/** Returns the position of the closing quote of a string whose opening one is just before `start`, or GIVE_UP. */
+function stringEnd(bytes: Uint8Array, start: number): number {
+  const { length } = bytes
+  if (start <= 0 || start > length || bytes[start - 1] !== QUOTE) return GIVE_UP
+  let at = start
+  while (at < length && PLAIN[bytes[at] as number] === 1) at++
+  return at < length && bytes[at] === QUOTE ? at : GIVE_UP
+}
+
+/** Returns the position of the value of a key whose closing quote is at `keyEnd`; -2 if there is none. */
+function valueStart(bytes: Uint8Array, keyEnd: number): number {
+  const colon = skipBlanks(bytes, keyEnd + 1)
+  if (colon >= bytes.length || bytes[colon] !== COLON) return -2
+  return skipBlanks(bytes, colon + 1)
+}
+
+function equals(bytes: Uint8Array, start: number, end: number, key: Uint8Array): boolean {
   if (end - start !== key.length) return false
   for (let i = 0; i < key.length; i++) if (bytes[start + i] !== key[i]) return false
   return true
+}
+
+/** A price that fits, or -1. Nearly all are `0.` and up to four digits; the rest is for the general reader. */
+function readPrice(bytes: Uint8Array, start: number, end: number): number {
+  const decimals = end - start - 2
+  if (decimals >= 1 && decimals <= PRICE_DECIMALS && bytes[start] === ZERO && bytes[start + 1] === POINT) {
+    const price = readDigits(bytes, start + 2, end)
+    if (price >= 0) return price * (POWERS[PRICE_DECIMALS - decimals] as number)
+  }
+  const price = parseScaledBytes(bytes, start, end, PRICE_DECIMALS)
+  return price >= 0 && price <= ONE_E4 ? price : -1
+}
+
+/** A size that fits, or -1. Nearly all have up to nine digits and two decimals; the rest is for the general reader. */
+function readSize(bytes: Uint8Array, start: number, end: number): number {
+  let point = end
+  for (let at = end - 1; at >= start && at >= end - 3; at--) if (bytes[at] === POINT) point = at
+  const decimals = end - point - 1
+  if (point > start && point - start <= 9 && decimals !== 0) {
+    const whole = readDigits(bytes, start, point)
+    const rest = decimals < 0 ? 0 : readDigits(bytes, point + 1, end)
+    if (whole >= 0 && rest >= 0)
+      return whole * 1_000_000 + rest * (POWERS[SIZE_DECIMALS - Math.max(decimals, 0)] as number)
+  }
+  const size = parseScaledBytes(bytes, start, end, SIZE_DECIMALS)
+  return size >= 0 ? size : -1
+}
+
+/** The integer that at most nine digits make, or -1. */
+function readDigits(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - ZERO
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value
 }
 
 /** Epoch milliseconds from 1 to 15 digits, or -1. */
