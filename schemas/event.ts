@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { nullable, VenueSchema } from './common.ts'
+import { pageOf } from './list.ts'
 
 /** The venue's own grouping of markets under one real-world question. */
 export const EventSchema = Type.Object(
@@ -22,3 +23,12 @@ export const EventSchema = Type.Object(
 export type Event = Static<typeof EventSchema>
 /** An event as a venue reports it, before its served markets are known. */
 export type EventHeader = Omit<Event, 'marketIds'>
+
+export const EventPageSchema = pageOf(
+  'EventPage',
+  Type.Unsafe<Event>(Type.Ref('Event')),
+  'One page of events, by id'
+)
+export type EventPage = Static<typeof EventPageSchema>
+
+export const EVENT_SCHEMAS = [EventSchema, EventPageSchema]

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { dateTime, decimal, nullable, VenueSchema } from './common.ts'
+import { pageOf } from './list.ts'
 import type { OrderBookSchema, QuotesSchema, SummarySchema } from './order-book.ts'
 import { type VerdictSchema, VerdictStateSchema } from './verdict.ts'
 
@@ -126,10 +127,18 @@ export const MarketIndexEntrySchema = Type.Object(
 )
 export type MarketIndexEntry = Static<typeof MarketIndexEntrySchema>
 
+export const MarketPageSchema = pageOf(
+  'MarketPage',
+  Type.Unsafe<MarketAggregate>(Type.Ref('MarketAggregate')),
+  'One page of markets with their books'
+)
+export type MarketPage = Static<typeof MarketPageSchema>
+
 export const MARKET_SCHEMAS = [
   PriceBandSchema,
   MarketSchema,
   MarketAggregateSchema,
   MarketDetailSchema,
-  MarketIndexEntrySchema
+  MarketIndexEntrySchema,
+  MarketPageSchema
 ]

@@ -1,0 +1,55 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import compression from './plugins/compression.ts'
+import config from './plugins/config.ts'
+import errorHandler from './plugins/error-handler.ts'
+import healthMonitor from './plugins/health-monitor.ts'
+import openapi from './plugins/openapi.ts'
+import responseValidation from './plugins/response-validation.ts'
+import security from './plugins/security.ts'
+import snapshotStore from './plugins/snapshot-store.ts'
+import venueFeeds from './plugins/venue-feeds.ts'
+import v1 from './routes/v1/index.ts'
+import type { Config } from './schemas/config.ts'
+
+export interface AppOptions {
+  config: Config
+  /** Defaults to a logger at the configured level. */
+  logger?: FastifyServerOptions['logger']
+  /** `none` leaves the venues out, for tests and for the specification. */
+  feeds?: 'configured' | 'none'
+}
+
+/** Nothing here takes a body; what a client sends all the same is read no further than this. */
+const BODY_LIMIT_BYTES = 16 << 10
+/** Longer than any venue's id, with its percent escapes. */
+const PARAMETER_LENGTH_MAX = 300
+
+/** Returns the whole gateway, ready to listen or to be asked with `inject`; it does not listen itself. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: options.logger ?? { level: options.config.LOG_LEVEL },
+    bodyLimit: BODY_LIMIT_BYTES,
+    // Without it, an open stream keeps `close` waiting for ever.
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    // What a query does not know is refused by name, not dropped.
+    ajv: { customOptions: { removeAdditional: false } }
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  await app.register(config, { config: options.config })
+  await app.register(security)
+  await app.register(errorHandler)
+  await app.register(compression)
+  await app.register(responseValidation)
+  await app.register(openapi)
+  await app.register(snapshotStore)
+  await app.register(venueFeeds)
+  if (options.feeds !== 'none') {
+    await app.register(import('./plugins/kalshi-feed.ts'))
+    await app.register(import('./plugins/polymarket-feed.ts'))
+  }
+  await app.register(healthMonitor)
+  await app.register(v1, { prefix: '/v1' })
+  return app
+}

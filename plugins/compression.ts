@@ -1,0 +1,31 @@
+import compress from '@fastify/compress'
+import type { FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+
+/**
+ * Compresses the answers of the routes that ask for it with `compress: {}`. The pages of markets do not: they bring
+ * their own gzip, kept as long as the page.
+ */
+export default fp(
+  async (app) => {
+    await app.register(compress, { global: false, encodings: ['gzip'], zlibOptions: { level: 1 } })
+    app.addHook('onRoute', (route) => {
+      if (typeof route.compress !== 'object') return
+      route.onSend = [
+        ...[route.onSend ?? []].flat(),
+        (_request, reply, payload, done) => {
+          tagEncoded(reply)
+          done(null, payload)
+        }
+      ]
+    })
+  },
+  { name: 'compression' }
+)
+
+/** A strong tag stands for exact bytes, so the compressed answer has its own: see `routes/conditional.ts`. */
+function tagEncoded(reply: FastifyReply): void {
+  const etag = reply.getHeader('etag')
+  if (typeof etag !== 'string' || reply.getHeader('content-encoding') !== 'gzip') return
+  if (!etag.endsWith('-gzip"')) reply.header('etag', `${etag.slice(0, -1)}-gzip"`)
+}

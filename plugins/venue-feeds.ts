@@ -1,0 +1,32 @@
+import fp from 'fastify-plugin'
+import { NotReadyError } from '../services/errors.ts'
+import type { VenueFeed } from '../services/venue/port.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every venue that is run: each feed's plugin adds its own, so that nobody else knows a venue by name. */
+    venueFeeds: VenueFeed[]
+    /** Throws `NotReadyError` until every venue is synchronised. */
+    assertReady(): void
+    /** Throws `NotReadyError` until one venue has been: a venue that is down must not silence the others. */
+    assertServing(): void
+  }
+}
+
+const RETRY_AFTER_SECONDS = 2
+
+export default fp(
+  async (app) => {
+    const feeds: VenueFeed[] = []
+    let serving = false
+    app.decorate('venueFeeds', feeds)
+    app.decorate('assertReady', () => {
+      if (!feeds.every((feed) => feed.status().synced)) throw new NotReadyError(RETRY_AFTER_SECONDS)
+    })
+    app.decorate('assertServing', () => {
+      serving ||= feeds.length === 0 || feeds.some((feed) => feed.status().synced)
+      if (!serving) throw new NotReadyError(RETRY_AFTER_SECONDS)
+    })
+  },
+  { name: 'venue-feeds' }
+)

@@ -1,0 +1,32 @@
+import { Type } from 'typebox'
+import type { ErrorBody } from './error.ts'
+
+const ERROR_DESCRIPTIONS = {
+  400: 'A parameter is unknown or malformed; the message names it',
+  404: 'There is none with this id',
+  503: 'The first synchronisation is not done; retry after the seconds in Retry-After'
+}
+
+type ErrorStatus = keyof typeof ERROR_DESCRIPTIONS
+
+/** Returns the declarations of the errors that a route can answer. */
+export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]) {
+  const entries = statuses.map((status) => [
+    status,
+    Type.Unsafe<ErrorBody>(Type.Ref('Error', { description: ERROR_DESCRIPTIONS[status] }))
+  ])
+  return Object.fromEntries(entries) as Record<Status, ReturnType<typeof Type.Unsafe<ErrorBody>>>
+}
+
+/** The answer to a client that already holds the current state. */
+export const notModified = Type.Unsafe<undefined>({
+  type: 'null',
+  description: 'Not modified since the answer whose ETag was sent in If-None-Match'
+})
+
+/** The header by which a client asks for an answer only if it has changed. */
+export const ifNoneMatch = Type.Object({
+  'if-none-match': Type.Optional(
+    Type.String({ description: 'The ETag of an earlier answer: if nothing has changed, the answer is 304' })
+  )
+})

@@ -1,0 +1,78 @@
+import type { Health, VenueHealth } from '../../schemas/health.ts'
+import { isoTime } from '../snapshots/aggregate.ts'
+import type { SnapshotStore } from '../snapshots/store.ts'
+import type { FeedStatus } from '../venue/port.ts'
+
+/** The books of one venue, counted by what their verdicts say. */
+interface BookCounts {
+  markets: number
+  byState: Record<string, number>
+  byReason: Record<string, number>
+}
+
+/** Returns the part of the status that is about venues; `rates` are messages a second by venue. */
+export function venueHealth(
+  store: SnapshotStore,
+  statuses: readonly FeedStatus[],
+  rates: ReadonlyMap<string, number>
+): VenueHealth[] {
+  const counts = countBooks(store)
+  return statuses.map((status) => {
+    const books = counts.get(status.venue) ?? { markets: 0, byState: {}, byReason: {} }
+    const { counters, discovery, rest } = status
+    const lastMessages = status.connections.map(({ lastMessageAtMs }) => lastMessageAtMs ?? -1)
+    return {
+      venue: status.venue,
+      source: status.source,
+      synced: status.synced,
+      note: status.note,
+      lastMessageAt: isoTime(Math.max(-1, ...lastMessages)),
+      messagesPerSecond: rates.get(status.venue) ?? 0,
+      connections: status.connections.map(({ connectedAtMs, lastMessageAtMs, ...connection }) => ({
+        ...connection,
+        connectedAt: isoTime(connectedAtMs),
+        lastMessageAt: isoTime(lastMessageAtMs)
+      })),
+      markets: books.markets,
+      booksByState: books.byState,
+      booksByReason: books.byReason,
+      discovery: {
+        lastAt: isoTime(discovery.lastAtMs),
+        selected: discovery.selected,
+        lastError: discovery.lastError
+      },
+      rest: { ...rest },
+      counters: {
+        frames: counters.frames,
+        applied: counters.applied,
+        ignored: Object.fromEntries(counters.ignored),
+        seen: Object.fromEntries(counters.seen)
+      }
+    }
+  })
+}
+
+/** Returns the one word for all venues together. */
+export function overallStatus(statuses: readonly FeedStatus[]): Health['status'] {
+  if (statuses.some(({ synced }) => !synced)) return 'starting'
+  const open = statuses.every(({ connections }) => connections.every(({ state }) => state === 'open'))
+  return open ? 'ok' : 'degraded'
+}
+
+function countBooks(store: SnapshotStore): Map<string, BookCounts> {
+  const { verdicts } = store.books
+  const counts = new Map<string, BookCounts>()
+  for (const { slot, market } of store.records()) {
+    let books = counts.get(market.venue)
+    if (books === undefined) {
+      books = { markets: 0, byState: {}, byReason: {} }
+      counts.set(market.venue, books)
+    }
+    const state = verdicts.state(slot)
+    const reason = verdicts.reason(slot)
+    books.markets++
+    books.byState[state] = (books.byState[state] ?? 0) + 1
+    if (reason !== null) books.byReason[reason] = (books.byReason[reason] ?? 0) + 1
+  }
+  return counts
+}
