@@ -63,6 +63,7 @@ export class Feed {
       if (faults.consume('polymarket', 'no_snapshot', place)) continue
       if (faults.consume('polymarket', 'mute_market', place)) continue
       books.push(dumpBook(viewBook(found.market, this.clockOffsetMs()), found.outcome))
+      this.#lastBest.set(found.market, keyOf(this.#best(found.market)))
     }
     return books.length === 0 ? null : `[${books.join(',')}]`
   }
@@ -87,10 +88,8 @@ export class Feed {
     const followers = subscriptions.ofMarket(market)
     if (followers.length === 0) return
     const view = viewBook(market, this.clockOffsetMs())
-    const notation = faults.active('polymarket', 'empty_side_notation')
-    const form = notation?.form ?? 'zero_one'
-    const best = [bestTexts(market, 0, form), bestTexts(market, 1, form)] as const
-    if (notation !== undefined && (market.book.bids.size === 0 || market.book.asks.size === 0)) {
+    const best = this.#best(market)
+    if (market.book.bids.size === 0 || market.book.asks.size === 0) {
       faults.consume('polymarket', 'empty_side_notation')
     }
     const state: GroupState = { timestamp, hashes: [hashView(view, 0), hashView(view, 1)], best }
@@ -110,12 +109,16 @@ export class Feed {
     this.#cross(market, followers, state)
   }
 
+  #best(market: SimMarket): readonly [BestTexts, BestTexts] {
+    const form = this.#options.faults.active('polymarket', 'empty_side_notation')?.form ?? 'zero_one'
+    return [bestTexts(market, 0, form), bestTexts(market, 1, form)]
+  }
+
   /** Tells the best prices to those who asked, when they changed since they were last told. */
   #tellBest(market: SimMarket, best: readonly [BestTexts, BestTexts], timestamp: string): void {
-    const key = `${best[0].bid} ${best[0].ask}`
-    const before = this.#lastBest.get(market)
+    const key = keyOf(best)
+    if (this.#lastBest.get(market) === key) return
     this.#lastBest.set(market, key)
-    if (before === key) return
     for (const outcome of OUTCOMES) {
       let text: string | undefined
       for (const connection of this.#options.subscriptions.ofToken(market.tokens[outcome])) {
@@ -185,6 +188,10 @@ export class Feed {
       connection.sendData(text, market)
     }
   }
+}
+
+function keyOf([first]: readonly [BestTexts, BestTexts]): string {
+  return `${first.bid} ${first.ask}`
 }
 
 /** Returns true when a market has a book to show: open, halted, or closed and not resolved. */

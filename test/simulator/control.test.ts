@@ -232,13 +232,14 @@ interface TrueBook {
 async function takePortAfterFree() {
   for (;;) {
     const taken = await listen(0)
-    const port = (taken?.address() as AddressInfo).port
+    if (taken === undefined) throw new Error('no port is free')
+    const { port } = taken.address() as AddressInfo
     const before = await listen(port - 1)
-    if (taken !== undefined && before !== undefined) {
+    if (before !== undefined) {
       await new Promise((resolve) => before.close(resolve))
       return { taken, port }
     }
-    taken?.close()
+    taken.close()
   }
 }
 

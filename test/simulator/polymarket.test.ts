@@ -143,7 +143,7 @@ t.test(
     client.send('PING')
     await client.until(() => client.frames.at(-1) === 'PONG')
 
-    const follower = new Follower()
+    const follower = new Follower(true)
     for (const text of client.frames) follower.read(text)
     t.same(follower.problems.slice(0, 3), [], 'every hash and best price agreed at the end of its group')
     t.ok(follower.verified > 5_000, `${follower.verified} hashes verified`)
@@ -296,7 +296,7 @@ t.test('faults of the stream', async (t) => {
     const dropped = await meet('drop_delta', { count: 3 })
     const kept = await settled(dropped.client)
     t.ok(fired('drop_delta') === 3 && kept.length >= dropped.sent - 3)
-    t.ok(new Follower().readAll(dropped.client.frames).problems.length > 0, 'a hash tells the loss')
+    t.ok(new Follower(false).readAll(dropped.client.frames).problems.length > 0, 'a hash tells the loss')
 
     const doubled = await meet('duplicate_delta', { count: 2 })
     const texts = (await settled(doubled.client)).map((one) => JSON.stringify(one))
@@ -737,8 +737,14 @@ class Follower {
   readonly problems: string[] = []
   readonly counts = new Map<string, number>()
   verified = 0
+  readonly #expectsBest: boolean
+  readonly #told = new Map<string, string>()
   readonly #books = new Map<string, { dump: Message; book: Book }>()
   readonly #groups = new Map<string, { message: Message; changes: Change[] }>()
+
+  constructor(expectsBest: boolean) {
+    this.#expectsBest = expectsBest
+  }
 
   readAll(texts: string[]): this {
     for (const text of texts) this.read(text)
@@ -760,6 +766,11 @@ class Follower {
   #take(message: Message) {
     this.counts.set(message.event_type, (this.counts.get(message.event_type) ?? 0) + 1)
     if (message.event_type === 'book') this.#takeBook(message)
+    if (message.event_type === 'best_bid_ask') {
+      const best = `${message.best_bid} ${message.best_ask}`
+      if (this.#told.get(message.asset_id) === best) this.problems.push(`told again: ${best}`)
+      this.#told.set(message.asset_id, best)
+    }
     if (message.event_type === 'tick_size_change') {
       const kept = this.#books.get(message.asset_id)
       if (kept !== undefined) kept.dump.tick_size = String(message.new_tick_size)
@@ -775,6 +786,10 @@ class Follower {
         this.#endGroup(change.asset_id)
       }
       applyChange(kept.book, change)
+      const told = this.#told.get(change.asset_id)
+      if (told !== undefined && told !== `${change.best_bid} ${change.best_ask}`) {
+        this.problems.push(`best_bid_ask of ${change.asset_id} at ${message.timestamp} was ${told}`)
+      }
       const open = this.#groups.get(change.asset_id)
       if (open) open.changes.push(change)
       else this.#groups.set(change.asset_id, { message, changes: [change] })
@@ -790,7 +805,11 @@ class Follower {
       }
       return
     }
-    this.#books.set(message.asset_id, { dump: message, book: toBook(message) })
+    const book = toBook(message)
+    this.#books.set(message.asset_id, { dump: message, book })
+    const { bids, asks } = levelsOf(book)
+    // What a dump shows is told already: the first `best_bid_ask` must differ from it.
+    if (this.#expectsBest) this.#told.set(message.asset_id, `${bids[0]?.[0] ?? '0'} ${asks[0]?.[0] ?? '1'}`)
   }
 
   #endGroup(assetId: string) {
