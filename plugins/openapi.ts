@@ -1,7 +1,15 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { stringify } from 'yaml'
 import { COMPONENT_SCHEMAS } from '../schemas/components.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Returns the specification as YAML; once the app is ready. */
+    openapiYaml(): string
+  }
+}
 
 const VERSION = '0.1.0'
 
@@ -37,10 +45,13 @@ export default fp(
     })
     await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { tryItOutEnabled: true } })
 
+    // As YAML 1.1, which quotes yes, no and off: many readers still take them for booleans.
+    app.decorate('openapiYaml', () => stringify(app.swagger(), { version: '1.1' }))
+
     app.get('/openapi.json', { schema: { hide: true }, compress: {} }, async () => app.swagger())
     app.get('/openapi.yaml', { schema: { hide: true }, compress: {} }, async (_request, reply) => {
       reply.type('application/yaml')
-      return app.swagger({ yaml: true })
+      return app.openapiYaml()
     })
   },
   { name: 'openapi', dependencies: ['error-handler', 'compression'] }

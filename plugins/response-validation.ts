@@ -20,7 +20,9 @@ declare module 'fastify' {
 
 export default fp(
   async (app) => {
-    const components = componentsById(COMPONENT_SCHEMAS)
+    const components: TProperties = Object.fromEntries(
+      COMPONENT_SCHEMAS.map((schema) => [schema.$id, schema])
+    )
     const checker = new ResponseChecker(app.config.VALIDATE_RESPONSES, components, (failure) => {
       app.log.error(failure, 'an answer does not match its schema; more of this kind are only counted')
     })
@@ -43,10 +45,6 @@ export default fp(
   },
   { name: 'response-validation', dependencies: ['config'] }
 )
-
-function componentsById(schemas: readonly (TSchema & { $id?: string })[]): TProperties {
-  return Object.fromEntries(schemas.map((schema) => [schema.$id, schema]))
-}
 
 function checkedRoute({ url, schema, config }: RouteOptions): CheckedRoute {
   const { operationId } = (schema ?? {}) as { operationId?: string }

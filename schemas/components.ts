@@ -1,13 +1,16 @@
+import type { TSchema } from 'typebox'
 import { ErrorSchema } from './error.ts'
 import { EVENT_SCHEMAS } from './event.ts'
+import { EXAMPLES } from './examples.ts'
 import { HEALTH_SCHEMAS } from './health.ts'
 import { MARKET_SCHEMAS } from './market.ts'
 import { ORDER_BOOK_SCHEMAS } from './order-book.ts'
 import { SCHEDULE_SCHEMAS } from './schedule.ts'
 import { VerdictSchema } from './verdict.ts'
 
-/** Every schema that clients know by name; each appears under `components.schemas` of the specification. */
-export const COMPONENT_SCHEMAS = [
+type Component = TSchema & { $id: string }
+
+const components: readonly TSchema[] = [
   ErrorSchema,
   VerdictSchema,
   ...ORDER_BOOK_SCHEMAS,
@@ -16,3 +19,12 @@ export const COMPONENT_SCHEMAS = [
   ...SCHEDULE_SCHEMAS,
   ...HEALTH_SCHEMAS
 ]
+
+const examples = new Map<string, unknown>(Object.entries(EXAMPLES))
+
+/** Every schema that clients know by name; each appears under `components.schemas` of the specification. */
+export const COMPONENT_SCHEMAS: readonly Component[] = components.map((schema) => {
+  const component = schema as Component
+  const example = examples.get(component.$id)
+  return example === undefined ? component : { ...component, examples: [example] }
+})

@@ -7,13 +7,24 @@ const ERROR_DESCRIPTIONS = {
   503: 'The first synchronisation is not done; retry after the seconds in Retry-After'
 }
 
+const RETRY_AFTER = Type.Integer({ description: 'Seconds to wait before asking again' })
+const ETAG = Type.String({ description: 'Stands for exactly these bytes: send it back in If-None-Match' })
+
+/** Documents the validator of an answer. */
+export const ETAG_HEADER = { headers: { ETag: ETAG } }
+
 type ErrorStatus = keyof typeof ERROR_DESCRIPTIONS
 
 /** Returns the declarations of the errors that a route can answer. */
 export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]) {
   const entries = statuses.map((status) => [
     status,
-    Type.Unsafe<ErrorBody>(Type.Ref('Error', { description: ERROR_DESCRIPTIONS[status] }))
+    Type.Unsafe<ErrorBody>(
+      Type.Ref('Error', {
+        description: ERROR_DESCRIPTIONS[status],
+        ...(status === 503 && { headers: { 'Retry-After': RETRY_AFTER } })
+      })
+    )
   ])
   return Object.fromEntries(entries) as Record<Status, ReturnType<typeof Type.Unsafe<ErrorBody>>>
 }
@@ -21,6 +32,7 @@ export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]
 /** The answer to a client that already holds the current state. */
 export const notModified = Type.Unsafe<undefined>({
   type: 'null',
+  ...ETAG_HEADER,
   description: 'Not modified since the answer whose ETag was sent in If-None-Match'
 })
 

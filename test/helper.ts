@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import { buildApp } from '../app.ts'
 import type { Config } from '../schemas/config.ts'
 import type { Market } from '../schemas/market.ts'

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Event, EventPage } from '../../../schemas/event.ts'
 import { NO_QUERY, PAGE_SIZE_DEFAULT, pageQuery } from '../../../schemas/list.ts'
-import { errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
+import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
 import { EventNotFoundError } from '../../../services/errors.ts'
 import { stampOf } from '../../../services/snapshots/stamp.ts'
 import { answerUnchanged } from '../../conditional.ts'
@@ -22,7 +22,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
         headers: ifNoneMatch,
         querystring: Type.Object(pageQuery, { additionalProperties: false }),
         response: {
-          200: Type.Unsafe<EventPage>(Type.Ref('EventPage')),
+          200: Type.Unsafe<EventPage>(Type.Ref('EventPage', ETAG_HEADER)),
           304: notModified,
           ...errorResponses(400, 503)
         }
@@ -58,7 +58,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
         }),
         querystring: NO_QUERY,
         response: {
-          200: Type.Unsafe<Event>(Type.Ref('Event')),
+          200: Type.Unsafe<Event>(Type.Ref('Event', ETAG_HEADER)),
           304: notModified,
           ...errorResponses(400, 404, 503)
         }

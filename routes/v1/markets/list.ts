@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { PAGE_SIZE_DEFAULT } from '../../../schemas/list.ts'
 import type { MarketPage } from '../../../schemas/market.ts'
-import { errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
+import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
 import { getAggregate } from '../../../services/snapshots/aggregate.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
 import { MarketPages, type PageBytes } from '../../../services/snapshots/pages.ts'
@@ -32,7 +32,7 @@ const list: FastifyPluginAsyncTypebox = async (app) => {
         headers: ifNoneMatch,
         querystring: listQuery(config.MAX_BOOK_DEPTH),
         response: {
-          200: Type.Unsafe<MarketPage>(Type.Ref('MarketPage')),
+          200: Type.Unsafe<MarketPage>(Type.Ref('MarketPage', ETAG_HEADER)),
           304: notModified,
           ...errorResponses(400, 503)
         }

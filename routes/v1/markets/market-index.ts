@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { EXAMPLES } from '../../../schemas/examples.ts'
 import { NO_QUERY } from '../../../schemas/list.ts'
 import type { MarketIndexEntry } from '../../../schemas/market.ts'
-import { errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
+import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
 import { IndexBytes } from '../../../services/snapshots/index-bytes.ts'
 import { stampOf } from '../../../services/snapshots/stamp.ts'
 import { answerUnchanged } from '../../conditional.ts'
@@ -27,7 +28,9 @@ const marketIndex: FastifyPluginAsyncTypebox = async (app) => {
         querystring: NO_QUERY,
         response: {
           200: Type.Array(Type.Unsafe<MarketIndexEntry>(Type.Ref('MarketIndexEntry')), {
-            description: 'All markets, by id'
+            description: 'All markets, by id',
+            ...ETAG_HEADER,
+            examples: [[EXAMPLES.MarketIndexEntry]]
           }),
           304: notModified,
           ...errorResponses(400, 503)

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { MarketDetail } from '../../../schemas/market.ts'
-import { errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
+import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
 import { MarketNotFoundError } from '../../../services/errors.ts'
 import { getDetail } from '../../../services/snapshots/aggregate.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
@@ -35,7 +35,7 @@ const one: FastifyPluginAsyncTypebox = async (app) => {
           { additionalProperties: false }
         ),
         response: {
-          200: Type.Unsafe<MarketDetail>(Type.Ref('MarketDetail')),
+          200: Type.Unsafe<MarketDetail>(Type.Ref('MarketDetail', ETAG_HEADER)),
           304: notModified,
           ...errorResponses(400, 404, 503)
         }

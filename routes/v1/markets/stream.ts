@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { EXAMPLES } from '../../../schemas/examples.ts'
 import type { MarketAggregate } from '../../../schemas/market.ts'
 import { errorResponses } from '../../../schemas/responses.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
@@ -31,7 +32,12 @@ const stream: FastifyPluginAsyncTypebox = async (app) => {
           200: {
             description: 'One `MarketAggregate` a line',
             content: {
-              [NDJSON_TYPE]: { schema: Type.String({ description: 'Lines of JSON, each a MarketAggregate' }) }
+              [NDJSON_TYPE]: {
+                schema: Type.String({
+                  description: 'Lines of JSON, each a MarketAggregate',
+                  examples: [`${JSON.stringify(EXAMPLES.MarketAggregate)}\n`]
+                })
+              }
             }
           },
           ...errorResponses(400, 503)

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { VenueSchema } from '../../../schemas/common.ts'
 import { PAGE_SIZE_DEFAULT, pageQuery } from '../../../schemas/list.ts'
 import { type Market, MarketStatusSchema } from '../../../schemas/market.ts'
-import { errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
+import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
 import type { ScheduleEntry, SchedulePage } from '../../../schemas/schedule.ts'
 import type { MarketFilter } from '../../../services/snapshots/market-queries.ts'
 import { stampOf } from '../../../services/snapshots/stamp.ts'
@@ -29,7 +29,7 @@ const schedule: FastifyPluginAsyncTypebox = async (app) => {
           { additionalProperties: false }
         ),
         response: {
-          200: Type.Unsafe<SchedulePage>(Type.Ref('SchedulePage')),
+          200: Type.Unsafe<SchedulePage>(Type.Ref('SchedulePage', ETAG_HEADER)),
           304: notModified,
           ...errorResponses(400, 503)
         }

@@ -1,0 +1,166 @@
+/** One market, told in full, from which every example of the specification is made. */
+
+const TICKER = 'KXFED-26DEC-T3.75'
+
+const market = {
+  id: `kalshi:${TICKER}`,
+  venue: 'kalshi',
+  venueMarketId: TICKER,
+  symbol: TICKER,
+  eventId: 'kalshi:KXFED-26DEC',
+  title: 'Will the upper bound of the federal funds rate be above 3.75% after December?',
+  outcomes: { yes: 'Yes', no: 'No' },
+  tokens: null,
+  status: 'open',
+  result: null,
+  openTime: '2026-06-01T14:00:00.000Z',
+  closeTime: '2026-12-09T18:55:00.000Z',
+  eventStartTime: null,
+  priceBands: [{ start: '0', end: '1', step: '0.01' }],
+  minOrderSize: null,
+  volume: '184230',
+  volume24h: '5120.5',
+  volumeUnit: 'contracts',
+  openInterest: '91002'
+}
+
+const orderBook = {
+  bids: [
+    { price: '0.41', size: '1300' },
+    { price: '0.4', size: '250.5' }
+  ],
+  asks: [{ price: '0.43', size: '800' }]
+}
+
+const verdict = {
+  state: 'live',
+  reason: null,
+  source: 'websocket',
+  sequence: 48_213,
+  venueTime: '2026-11-20T12:34:56.781Z',
+  receivedAt: '2026-11-20T12:34:56.789Z',
+  verifiedAt: null,
+  mismatches: 0
+}
+
+const aggregate = {
+  id: market.id,
+  market,
+  orderBook,
+  quotes: {
+    usable: true,
+    yes: {
+      bestBid: '0.41',
+      bestBidSize: '1300',
+      bestAsk: '0.43',
+      bestAskSize: '800',
+      mid: '0.42',
+      spread: '0.02'
+    },
+    no: {
+      bestBid: '0.57',
+      bestBidSize: '800',
+      bestAsk: '0.59',
+      bestAskSize: '1300',
+      mid: '0.58',
+      spread: '0.02'
+    }
+  },
+  summary: {
+    yes: { bid: '0.41', ask: '0.43', volume: '184230' },
+    no: { bid: '0.57', ask: '0.59', volume: '184230' }
+  },
+  verdict,
+  lastUpdatedMs: 1_795_178_096_789
+}
+
+const indexEntry = {
+  id: market.id,
+  symbol: TICKER,
+  venue: 'kalshi',
+  title: market.title,
+  state: 'live',
+  lastUpdatedMs: aggregate.lastUpdatedMs
+}
+
+const event = {
+  id: market.eventId,
+  venue: 'kalshi',
+  venueEventId: 'KXFED-26DEC',
+  symbol: 'KXFED-26DEC',
+  seriesId: 'kalshi:KXFED',
+  title: 'Federal funds rate after the December meeting',
+  category: 'Economics',
+  mutuallyExclusive: false,
+  marketIds: [market.id]
+}
+
+const scheduleEntry = {
+  id: market.id,
+  venue: 'kalshi',
+  eventId: market.eventId,
+  title: market.title,
+  status: 'open',
+  eventStartTime: null,
+  openTime: market.openTime,
+  closeTime: market.closeTime
+}
+
+const venueHealth = {
+  venue: 'kalshi',
+  source: 'websocket',
+  synced: true,
+  note: null,
+  lastMessageAt: verdict.receivedAt,
+  messagesPerSecond: 812.4,
+  connections: [
+    {
+      name: 'kalshi',
+      state: 'open',
+      markets: 500,
+      messages: 2_412_000,
+      reconnects: 1,
+      lastError: null,
+      connectedAt: '2026-11-20T04:00:12.001Z',
+      lastMessageAt: verdict.receivedAt
+    }
+  ],
+  markets: 500,
+  booksByState: { live: 498, halted: 2 },
+  booksByReason: { venue_paused: 2 },
+  discovery: { lastAt: '2026-11-20T12:30:00.000Z', selected: 500, lastError: null },
+  rest: { requests: 410, failures: 0, retries: 2, lastError: null },
+  counters: { frames: 2_412_000, applied: 2_411_998, ignored: { unknown_type: 2 }, seen: {} }
+}
+
+const page = <T>(item: T) => ({ page: 1, pageSize: 50, total: 1, items: [item] })
+
+export const EXAMPLES = {
+  Market: market,
+  OrderBook: orderBook,
+  Verdict: verdict,
+  MarketAggregate: aggregate,
+  MarketDetail: { ...aggregate, rules: 'If the upper bound is above 3.75%, the market settles to Yes.' },
+  MarketIndexEntry: indexEntry,
+  MarketPage: page(aggregate),
+  Event: event,
+  EventPage: page(event),
+  ScheduleEntry: scheduleEntry,
+  SchedulePage: page(scheduleEntry),
+  Health: {
+    status: 'ok',
+    startedAt: '2026-11-20T04:00:10.000Z',
+    uptimeMs: 30_886_789,
+    venues: [venueHealth],
+    process: {
+      residentBytes: 148_000_000,
+      heapUsedBytes: 41_000_000,
+      arrayBufferBytes: 22_000_000,
+      eventLoopDelayMeanMs: 0.1,
+      eventLoopDelayP99Ms: 1.2,
+      eventLoopDelayMaxMs: 3.4
+    },
+    store: { markets: 500, capacityMarkets: 2_000, levelsReserved: 41_000, capacityLevels: 512_000 },
+    validation: { mode: 'sample', checked: 120, failed: 0, failuresByRoute: {} }
+  }
+}
