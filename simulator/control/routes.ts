@@ -1,4 +1,5 @@
-import { describeFault, FAULT_CATALOGUE, type FaultParameters, type Faults, isFaultName } from '../faults.ts'
+import { describeFault, FAULT_CATALOGUE, type FaultParameters, isFaultName } from '../fault-catalogue.ts'
+import type { Faults } from '../faults.ts'
 import type { SimMarket, SimVenue, World } from '../model/types.ts'
 import { BadRequestError, NotFoundError } from './errors.ts'
 import type { SimulatorStats } from './server.ts'

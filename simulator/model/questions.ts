@@ -1,3 +1,4 @@
+import { clock, clockCode, dateOf } from './dates.ts'
 import type { Random } from './random.ts'
 import { CANDIDATES, COINS, INDICATORS, LEAGUES, STATES } from './subjects.ts'
 import type { Strike } from './types.ts'
@@ -35,9 +36,6 @@ export interface Topic {
 }
 
 const DAY_MS = 86_400_000
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September'].concat(
-  ['October', 'November', 'December']
-)
 const NO_STRIKE: Strike = { type: 'custom', floor: null, cap: null }
 
 /** Returns one plausible topic of a kind that both venues list; every market closes in a day or later. */
@@ -284,33 +282,4 @@ function economicPrint(random: Random, nowMs: number): Topic {
 
 function clamp(probability: number): number {
   return Math.min(0.985, Math.max(0.015, probability))
-}
-
-function dateOf(ms: number) {
-  const date = new Date(ms)
-  const month = MONTHS[date.getUTCMonth()] ?? ''
-  const year = date.getUTCFullYear()
-  const day = date.getUTCDate()
-  const yearMonth = `${String(year).slice(2)}${month.slice(0, 3).toUpperCase()}`
-  return {
-    month,
-    year,
-    yearMonth,
-    code: `${yearMonth}${String(day).padStart(2, '0')}`,
-    iso: date.toISOString().slice(0, 10),
-    monthDay: `${month} ${day}`,
-    long: `${month} ${day}, ${year}`,
-    endMs: Date.UTC(year, date.getUTCMonth(), day, 22)
-  }
-}
-
-function clock(ms: number): string {
-  const date = new Date(ms)
-  const hour = date.getUTCHours()
-  const minute = String(date.getUTCMinutes()).padStart(2, '0')
-  return `${hour % 12 === 0 ? 12 : hour % 12}:${minute}${hour < 12 ? 'AM' : 'PM'}`
-}
-
-function clockCode(ms: number): string {
-  return new Date(ms).toISOString().slice(11, 16).replace(':', '')
 }

@@ -1,6 +1,7 @@
 import { type Actor, act, type Belief, seedBook } from './behaviour.ts'
 import { setLevel } from './book.ts'
 import { Catalogue } from './catalogue.ts'
+import { Pacer } from './pacer.ts'
 import { inventTopic, type Question, type Topic } from './questions.ts'
 import { createRandom, type Random } from './random.ts'
 import { moveToGrid } from './tick-grid.ts'
@@ -25,9 +26,6 @@ export interface WorldOptions {
 
 const VENUES = ['kalshi', 'polymarket'] as const
 const DEFAULT_RATE = 200
-const TICK_MS = 10
-/** A step of the timer never holds the event loop longer than this; the debt stays. */
-const SLICE_MS = 20
 const DAY_MS = 86_400_000
 
 /** Returns a world of seeded markets with filled books; nothing moves before `start` or `step`. */
@@ -45,12 +43,7 @@ class MarketWorld implements World {
   readonly #settled: Record<SimVenue, SimMarket[]> = { kalshi: [], polymarket: [] }
   readonly #counts: Record<SimVenue, number> = { kalshi: 0, polymarket: 0 }
   readonly #listeners = new Set<(happening: Happening) => void>()
-  #due: { atMs: number; run: () => void }[] = []
-  #rate = DEFAULT_RATE
-  #timer: NodeJS.Timeout | undefined
-  #lastTickMs = 0
-  #nextChurnMs = 0
-  #debt = 0
+  readonly #pacer: Pacer
 
   constructor(options: WorldOptions) {
     this.#options = {
@@ -63,15 +56,23 @@ class MarketWorld implements World {
     this.seed = options.seed
     this.#random = createRandom(options.seed)
     this.#catalogue = new Catalogue(this.#random.fork())
+    const step = () => {
+      const { kalshi, polymarket } = this.#active
+      if (kalshi.length + polymarket.length === 0) return false
+      this.step()
+      return true
+    }
+    this.#pacer = new Pacer({ now: options.now, step }, DEFAULT_RATE)
+    if (this.#options.churnMs > 0) this.#scheduleChurn()
     this.#populate()
   }
 
   get rate() {
-    return this.#rate
+    return this.#pacer.rate
   }
 
   get running() {
-    return this.#timer !== undefined
+    return this.#pacer.running
   }
 
   now() {
@@ -104,22 +105,15 @@ class MarketWorld implements World {
   }
 
   setRate(perSecond: number) {
-    if (!(perSecond >= 0)) throw new RangeError(`the rate must be 0 or more, not ${perSecond}`)
-    this.#rate = perSecond
-    this.#debt = 0
+    this.#pacer.rate = perSecond
   }
 
   start() {
-    if (this.#timer !== undefined) return
-    this.#lastTickMs = this.now()
-    this.#nextChurnMs = this.now() + this.#options.churnMs
-    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#pacer.start()
   }
 
   stop() {
-    clearInterval(this.#timer)
-    this.#timer = undefined
-    this.#debt = 0
+    this.#pacer.stop()
   }
 
   step(venue?: SimVenue): Happening {
@@ -239,7 +233,7 @@ class MarketWorld implements World {
     const actor = this.#enlist(market, belief)
     this.#tell({ kind: 'listed', market, atMs: nowMs })
     if (this.#options.openDelayMs === 0) this.#openLater(actor)
-    else this.#due.push({ atMs: market.openMs, run: () => this.#openLater(actor) })
+    else this.#pacer.at(market.openMs, () => this.#openLater(actor))
     return market
   }
 
@@ -300,31 +294,11 @@ class MarketWorld implements World {
     for (const listener of this.#listeners) listener(happening)
   }
 
-  #tick() {
-    const nowMs = this.now()
-    const elapsedMs = Math.max(0, nowMs - this.#lastTickMs)
-    this.#lastTickMs = nowMs
-    this.#runDue(nowMs)
-    // A second of debt at most: after a long pause the model goes on, it does not catch up.
-    this.#debt = Math.min(this.#debt + (this.#rate * elapsedMs) / 1000, this.#rate)
-    const startedMs = performance.now()
-    while (this.#debt >= 1 && (this.#active.kalshi.length > 0 || this.#active.polymarket.length > 0)) {
-      this.step()
-      this.#debt -= 1
-      if (performance.now() - startedMs > SLICE_MS) break
-    }
-  }
-
-  #runDue(nowMs: number) {
-    const { churnMs } = this.#options
-    if (churnMs > 0 && nowMs >= this.#nextChurnMs) {
-      this.#nextChurnMs = nowMs + churnMs
-      this.#churn(nowMs)
-    }
-    if (this.#due.length === 0) return
-    const ready = this.#due.filter((task) => task.atMs <= nowMs)
-    this.#due = this.#due.filter((task) => task.atMs > nowMs)
-    for (const task of ready) task.run()
+  #scheduleChurn() {
+    this.#pacer.at(this.now() + this.#options.churnMs, () => {
+      this.#scheduleChurn()
+      this.#churn(this.now())
+    })
   }
 
   /** Lists one market a venue and closes the one that would close next. */
@@ -354,9 +328,8 @@ class MarketWorld implements World {
     }
     this.close(market)
     const result = this.#random.chance(0.5) ? 'yes' : 'no'
-    this.#due.push({
-      atMs: nowMs + this.#options.settleDelayMs,
-      run: () => market.status === 'closed' && this.settle(market, result)
+    this.#pacer.at(nowMs + this.#options.settleDelayMs, () => {
+      if (market.status === 'closed') this.settle(market, result)
     })
   }
 }

@@ -17,7 +17,7 @@ export class PastBooks {
   readonly #clockOffsetMs: () => number
   readonly #cached = new WeakMap<SimMarket, Moment>()
   /** Oldest first; kept only while `rest_lag` is on. */
-  readonly #moments = new Map<SimMarket, Moment[]>()
+  readonly #moments = new WeakMap<SimMarket, Moment[]>()
   readonly #unlisten: () => void
 
   constructor(world: World, faults: Faults, clockOffsetMs: () => number) {
@@ -29,7 +29,6 @@ export class PastBooks {
 
   stop(): void {
     this.#unlisten()
-    this.#moments.clear()
   }
 
   /** Returns the book that an answer shows now. */
@@ -58,7 +57,7 @@ export class PastBooks {
     if (market.venue !== 'polymarket') return
     const lag = this.#faults.active('polymarket', 'rest_lag', { market: market.id })
     if (lag === undefined) {
-      this.#moments.clear()
+      this.#moments.delete(market)
       return
     }
     const nowMs = this.#world.now()
