@@ -1,0 +1,43 @@
+import type { Target } from './figure.ts'
+
+const atLeast = (value: number): Target => ({ by: 'ratio', relation: '>=', value })
+const atMost = (value: number): Target => ({ by: 'ratio', relation: '<=', value })
+const notAbove = (value: number): Target => ({ by: 'figure', relation: '<=', value })
+
+/** JSON.stringify became twice as fast after Node 20, so the peer that lives by it did too. */
+const nodeMajor = Number(process.versions.node.split('.')[0])
+const onNode = (twenty: number, later: number) => (nodeMajor < 24 ? twenty : later)
+
+/** What each figure must reach, as measured to be possible when the hot path was designed. */
+export const TARGETS = {
+  decodeKalshi: atLeast(1.4),
+  decodeKalshiGeneric: atLeast(0.65),
+  decodePolymarketBook: atLeast(3),
+  decodePolymarketChange: atLeast(1.2),
+  /** Share of a core. */
+  paced: notAbove(0.12),
+  bookUpdate: atMost(0.7),
+  bookTop: atMost(0.05),
+  /** Bytes. */
+  memoryPerMarket: notAbove(1_600),
+  heapPerMarket: notAbove(100),
+  /** Megabytes. */
+  memoryWhole: notAbove(900),
+  pageAgain: atLeast(0.75),
+  pageRandom: atLeast(0.45),
+  peerIdentity: atLeast(onNode(10, 6)),
+  peerGzip: atLeast(25),
+  mixedRaw: atLeast(0.3),
+  mixedPeer: atLeast(7),
+  latencyClosed: atMost(1.75),
+  latencyOpen: atMost(1.5),
+  /** Milliseconds. */
+  stall: notAbove(15),
+  /** Seconds. */
+  ndjsonTime: notAbove(1),
+  /** Megabytes. */
+  ndjsonGrowth: notAbove(32),
+  /** Milliseconds. */
+  ndjsonStall: notAbove(20),
+  ndjsonAgainstBody: atMost(0.1)
+} as const satisfies Record<string, Target>
