@@ -12,7 +12,7 @@ import { type ParsedBook, type ParsedLevel, type ParsedMessage, parseFrame } fro
 import { FrameScanner } from './scan.ts'
 
 /** Why the book of one market must be read again. */
-export type CorruptReason = 'drift' | 'crossed'
+export type CorruptReason = 'drift' | 'crossed' | 'snapshot_behind'
 
 /** What a message says of a market beyond its book. */
 export type Hint =
@@ -21,11 +21,15 @@ export type Hint =
 
 export interface PolymarketBooksOptions {
   table: BookTable
-  /** Called when a book was marked as suspect and a fresh one is needed; may be called many times for one. */
+  /** Called when a fresh book is needed; may be called many times for one. */
   onCorrupt?: (assetId: string, slot: number, reason: CorruptReason) => void
   onHint?: (hint: Hint) => void
   /** Give every asset a slot of its own at its first snapshot: for recordings, where nobody knows the markets. */
   autoFollow?: boolean
+  /** Called for a frame that was not understood, with the reason that it is counted under. */
+  onRefused?: (reason: string, frame: Buffer) => void
+  /** Off only to measure what it is worth. */
+  useScanner?: boolean
 }
 
 /** What became of a book that was read over REST. */
@@ -33,6 +37,9 @@ export type SeedResult = 'taken' | 'older' | 'refused' | 'unknown'
 
 /** A group that got no message for this long has ended; the venue sends the parts of one back to back. */
 const GROUP_SILENCE_MS = 100
+
+/** Reasons under which a frame is ignored because we do not know what it says. */
+const NOT_UNDERSTOOD = new Set(['malformed', 'unknown_event_type', 'drift'])
 
 const AWAITING = reasonBit('awaiting_snapshot')
 const CROSSED = reasonBit('crossed')
@@ -60,10 +67,12 @@ export class PolymarketBooks {
     table,
     onCorrupt = () => {},
     onHint = () => {},
-    autoFollow = false
+    onRefused = () => {},
+    autoFollow = false,
+    useScanner = true
   }: PolymarketBooksOptions) {
     this.table = table
-    this.options = { onCorrupt, onHint, autoFollow }
+    this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner }
     this.freshness = new Freshness(table.capacityMarkets)
   }
 
@@ -108,8 +117,12 @@ export class PolymarketBooks {
   apply(frame: Buffer, receivedAtMs: number): void {
     this.counters.frames++
     const { scanner } = this
-    if (!scanner.read(frame)) {
-      for (const message of parseFrame(frame)) this.applyMessage(message, receivedAtMs)
+    if (!this.options.useScanner || !scanner.read(frame)) {
+      for (const message of parseFrame(frame)) {
+        this.applyMessage(message, receivedAtMs)
+        const reason = message.kind === 'ignored' ? message.reason : message.kind
+        if (NOT_UNDERSTOOD.has(reason)) this.options.onRefused(reason, frame)
+      }
       return
     }
     const { assetStart, assetEnd, hash, timestampMs } = scanner
@@ -145,12 +158,14 @@ export class PolymarketBooks {
   seed(book: ParsedBook, receivedAtMs: number, streaming: boolean): SeedResult {
     const slot = this.slotOf(book.assetId)
     if (slot === undefined) return 'unknown'
+    if (!streaming && !this.has(slot, AWAITING)) return 'older'
     if (!this.freshness.holdsStream(slot, book.timestampMs, book.hash)) return 'older'
     const { timestampMs } = book
     if (!this.readLevels(book) || !this.replaceLevels(slot, timestampMs, receivedAtMs)) return 'refused'
-    this.freshness.seeded(slot, timestampMs)
-    if (streaming) this.resynced(slot)
-    else this.table.setSource(slot, 'poll')
+    if (streaming) {
+      this.freshness.seeded(slot, timestampMs)
+      this.resynced(slot)
+    } else this.table.setSource(slot, 'poll')
     this.table.touch(slot)
     return 'taken'
   }
@@ -158,7 +173,7 @@ export class PolymarketBooks {
   /** Ends the match groups that got no message for a while; with no time, all of them. */
   settle(nowMs = Number.POSITIVE_INFINITY): void {
     for (const [slot, group] of this.held)
-      if (nowMs - group.receivedAtMs >= GROUP_SILENCE_MS) this.endGroup(slot, group)
+      if (!(nowMs - group.receivedAtMs < GROUP_SILENCE_MS)) this.endGroup(slot, group)
   }
 
   private applyMessage(message: ParsedMessage, receivedAtMs: number): void {
@@ -221,12 +236,19 @@ export class PolymarketBooks {
   private replaceBook(code: number, timestampMs: number, hash: number, receivedAtMs: number): void {
     if (!this.isFollowed(code)) return
     const slot = code >> 1
-    this.freshness.streamed(slot, timestampMs, hash)
-    // After a REST book that was ahead of the stream, the stream's own past is not news.
-    if (!this.has(slot, AWAITING) && this.freshness.isInSeed(slot, timestampMs)) {
+    if (this.has(slot, AWAITING)) {
+      // A snapshot that lacks changes which were told before it, and left out for want of one, is none.
+      if (!this.freshness.holdsStream(slot, timestampMs, hash)) {
+        this.counters.ignore('snapshot_behind')
+        this.options.onCorrupt(this.assetIds[slot] as string, slot, 'snapshot_behind')
+        return
+      }
+    } else if (this.freshness.isInSeed(slot, timestampMs)) {
+      // After a REST book that was ahead of the stream, the stream's own past is not news.
       this.counters.ignore('before_snapshot')
       return
     }
+    this.freshness.streamed(slot, timestampMs, hash)
     if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) return
     this.counters.applied++
     this.freshness.seeded(slot, 0)
@@ -344,7 +366,7 @@ export class PolymarketBooks {
     this.corrupt(slot, 'drift')
   }
 
-  private corrupt(slot: number, reason: CorruptReason): void {
+  private corrupt(slot: number, reason: 'drift' | 'crossed'): void {
     this.table.raise(slot, reason)
     this.options.onCorrupt(this.assetIds[slot] as string, slot, reason)
   }

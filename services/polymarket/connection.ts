@@ -1,0 +1,195 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { BookTable } from '../integrity/book-table.ts'
+import type { ConnectionStatus } from '../venue/port.ts'
+import { SupervisedSocket } from '../venue/supervised-socket.ts'
+import type { PolymarketBooks } from './books.ts'
+import { PING, PONG } from './urls.ts'
+
+/** One asset that is subscribed, and the slot of its book. */
+export interface Subscription {
+  assetId: string
+  slot: number
+}
+
+/** What a connection reports and asks of its feed. */
+export interface PolymarketConnectionOptions {
+  name: string
+  url: string
+  books: PolymarketBooks
+  table: BookTable
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  snapshotTimeoutMs: number
+  /** Without an answer to our texts for this long the connection is dropped. */
+  silentAfterMs: number
+  /** Whether this connection turns on the venue-wide announcements, when it subscribes. */
+  isAnnouncer: () => boolean
+  /** Called for an asset whose snapshot is overdue and should be read over REST. */
+  onOverdue: (assetId: string) => void
+  now: () => number
+  random: () => number
+}
+
+/** The venue closes a connection that names thousands of ids in one frame. */
+const IDS_PER_FRAME = 100
+const PING_EVERY_MS = 10_000
+/** After all was tried for a snapshot, it is tried again after this many time limits. */
+const PATIENCE = 6
+
+/** What was done last for a snapshot that does not come. */
+type Step = 'subscribed' | 'read' | 'resubscribed' | 'reported'
+interface Waiting {
+  step: Step
+  dueAtMs: number
+}
+
+/**
+ * One connection to the market channel with its share of the assets. There is no acknowledgement: that a
+ * subscription works shows only in its snapshot, so each asset has a time limit for one, and then, one step a limit:
+ * the book is read over REST, the asset is unsubscribed and subscribed again, and it is reported.
+ */
+export class PolymarketConnection {
+  private readonly options: PolymarketConnectionOptions
+  private readonly socket: SupervisedSocket
+  private readonly assets = new Map<string, number>()
+  private readonly waiting = new Map<string, Waiting>()
+  /** True once this connection had its first subscription: the venue accepts nothing before it. */
+  private isSubscribed = false
+  private opened = 0
+
+  constructor(options: PolymarketConnectionOptions) {
+    const { name, url, books, log, silentAfterMs, now, random } = options
+    this.options = options
+    this.socket = new SupervisedSocket({
+      name,
+      url,
+      keepAlive: {
+        kind: 'text',
+        send: PING,
+        expect: PONG,
+        everyMs: Math.min(PING_EVERY_MS, silentAfterMs / 3),
+        timeoutMs: silentAfterMs
+      },
+      onOpen: () => this.open(),
+      onFrame: (frame, receivedAtMs) => books.apply(frame, receivedAtMs),
+      onDown: () => this.down(),
+      log,
+      now,
+      random
+    })
+  }
+
+  get size(): number {
+    return this.assets.size
+  }
+
+  /** Which connecting it is, from 1; 0 while it is down. What is read over REST holds for one connecting only. */
+  get era(): number {
+    return this.socket.isOpen ? this.opened : 0
+  }
+
+  start(): void {
+    this.socket.start()
+  }
+
+  /** Subscribes assets; each book awaits its snapshot. */
+  add(added: readonly Subscription[]): void {
+    for (const { assetId, slot } of added) {
+      this.assets.set(assetId, slot)
+      this.options.books.awaitSnapshot(slot)
+    }
+    if (this.socket.isOpen) this.subscribe(added.map(({ assetId }) => assetId))
+  }
+
+  remove(assetId: string): void {
+    if (!this.assets.delete(assetId)) return
+    this.waiting.delete(assetId)
+    this.unsubscribe([assetId])
+  }
+
+  /** Asks for a fresh snapshot, the one way there is: the venue sends none to a subscribed asset. */
+  resubscribe(assetId: string): void {
+    const slot = this.assets.get(assetId)
+    if (slot === undefined || !this.socket.isOpen) return
+    this.options.books.awaitSnapshot(slot)
+    this.unsubscribe([assetId])
+    this.subscribe([assetId])
+    this.wait(assetId, 'resubscribed', 1)
+  }
+
+  /** Turns on the venue-wide announcements on a connection that is open: its known assets bring no snapshot. */
+  announce(): void {
+    const [assetId] = this.assets.keys()
+    if (this.isSubscribed && assetId !== undefined) this.subscribeFrame([assetId])
+  }
+
+  /** Takes the next step for each snapshot that is overdue. */
+  tick(): void {
+    if (!this.socket.isOpen || this.waiting.size === 0) return
+    const nowMs = this.options.now()
+    for (const [assetId, { step, dueAtMs }] of this.waiting) {
+      if (!this.options.books.isAwaiting(this.assets.get(assetId) as number)) this.waiting.delete(assetId)
+      else if (nowMs >= dueAtMs) this.insist(assetId, step)
+    }
+  }
+
+  status(): ConnectionStatus {
+    return this.socket.status(this.assets.size)
+  }
+
+  stop(): Promise<void> {
+    return this.socket.stop()
+  }
+
+  private open(): void {
+    const { table, books } = this.options
+    this.opened++
+    this.isSubscribed = false
+    for (const slot of this.assets.values()) {
+      books.awaitSnapshot(slot)
+      table.clear(slot, 'disconnected')
+    }
+    this.subscribe([...this.assets.keys()])
+  }
+
+  private down(): void {
+    this.isSubscribed = false
+    this.waiting.clear()
+    for (const slot of this.assets.values()) this.options.table.raise(slot, 'disconnected')
+  }
+
+  private subscribe(assetIds: readonly string[]): void {
+    for (let from = 0; from < assetIds.length; from += IDS_PER_FRAME)
+      this.subscribeFrame(assetIds.slice(from, from + IDS_PER_FRAME))
+    for (const assetId of assetIds) this.wait(assetId, 'subscribed', 1)
+  }
+
+  private subscribeFrame(assets_ids: readonly string[]): void {
+    const features = this.options.isAnnouncer() ? { custom_feature_enabled: true } : {}
+    const form = this.isSubscribed ? { operation: 'subscribe' } : { type: 'market' }
+    if (!this.socket.send(JSON.stringify({ ...form, assets_ids, ...features }))) return
+    this.isSubscribed = true
+    this.socket.startKeepAlive()
+  }
+
+  private unsubscribe(assets_ids: readonly string[]): void {
+    if (this.isSubscribed) this.socket.send(JSON.stringify({ operation: 'unsubscribe', assets_ids }))
+  }
+
+  private insist(assetId: string, step: Step): void {
+    const { onOverdue, log, books, name } = this.options
+    if (step === 'subscribed' || step === 'reported') {
+      onOverdue(assetId)
+      this.wait(assetId, 'read', 1)
+    } else if (step === 'read') this.resubscribe(assetId)
+    else {
+      books.counters.observe('no_snapshot')
+      log.warn({ connection: name, assetId }, 'no snapshot, over the stream or over REST')
+      this.wait(assetId, 'reported', PATIENCE)
+    }
+  }
+
+  private wait(assetId: string, step: Step, limits: number): void {
+    const { now, snapshotTimeoutMs } = this.options
+    this.waiting.set(assetId, { step, dueAtMs: now() + limits * snapshotTimeoutMs })
+  }
+}

@@ -1,0 +1,308 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../../schemas/config.ts'
+import { listOf } from '../settings.ts'
+import { backoffMs } from '../venue/backoff.ts'
+import { Catalogue, type CatalogueChange, type Discovered, type MarketSink } from '../venue/catalogue.ts'
+import type { DiscoveryStatus, FeedStatus, VenueFeed } from '../venue/port.ts'
+import { BookReader } from './book-reader.ts'
+import { type Hint, PolymarketBooks } from './books.ts'
+import { PolymarketConnections } from './connections.ts'
+import { discoverMarkets, type LookedUp, lookUpMarkets } from './discovery.ts'
+import { HintQueue } from './hint-queue.ts'
+import { priceBandsOf } from './parse-market.ts'
+import { PolymarketRest } from './rest.ts'
+
+export type PolymarketSettings = Pick<
+  Config,
+  | 'POLYMARKET_HTTP_BASE'
+  | 'POLYMARKET_GAMMA_BASE'
+  | 'POLYMARKET_WS_URL'
+  | 'POLYMARKET_TAGS'
+  | 'POLYMARKET_CONDITION_IDS'
+  | 'POLYMARKET_ASSETS_PER_CONNECTION'
+  | 'MAX_MARKETS_PER_VENUE'
+  | 'REDISCOVERY_INTERVAL_MS'
+  | 'ENDED_MARKET_RETENTION_MS'
+  | 'SNAPSHOT_TIMEOUT_MS'
+  | 'SILENT_AFTER_MS'
+>
+
+export interface PolymarketFeedOptions {
+  sink: MarketSink
+  config: PolymarketSettings
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  now?: () => number
+  random?: () => number
+}
+
+const TICK_MS = 50
+const DISCOVERY_BACKOFF_BASE_MS = 500
+const DISCOVERY_BACKOFF_CAP_MS = 60_000
+const LOG_EVERY_MS = 60_000
+const SAMPLE_BYTES = 200
+/** The catalogue keeps followed markets up to this much below the cut, so that many must be known. */
+const WANTED_FACTOR = 1.2
+
+/** Polymarket: finds the markets to follow over Gamma and keeps their books from the market channel. */
+export class PolymarketFeed implements VenueFeed {
+  readonly venue = 'polymarket'
+  private readonly sink: MarketSink
+  private readonly config: PolymarketSettings
+  private readonly log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  private readonly now: () => number
+  private readonly random: () => number
+  private readonly tags: string[]
+  private readonly named: ReadonlySet<string>
+  private readonly catalogue: Catalogue
+  private readonly rest: PolymarketRest
+  private readonly books: PolymarketBooks
+  private readonly connections: PolymarketConnections
+  private readonly reader: BookReader
+  private readonly hints: HintQueue
+  /** Followed markets by the slot of their book. */
+  private readonly idBySlot = new Map<number, string>()
+  /** Condition ids of closed markets whose result is still to come. */
+  private readonly unsettled = new Set<string>()
+  private readonly loggedAtMs = new Map<string, number>()
+  private readonly discovery: DiscoveryStatus = { lastAtMs: null, selected: 0, lastError: null }
+  private firstDiscoveredAtMs = Number.NaN
+  private isSynced = false
+  private failedDiscoveries = 0
+  private isStopped = false
+  private ticker: NodeJS.Timeout | null = null
+  private discoveryTimer: NodeJS.Timeout | null = null
+
+  constructor({ sink, config, log, now = Date.now, random = Math.random }: PolymarketFeedOptions) {
+    this.sink = sink
+    this.config = config
+    this.log = log
+    this.now = now
+    this.random = random
+    this.tags = listOf(config.POLYMARKET_TAGS)
+    this.named = new Set(listOf(config.POLYMARKET_CONDITION_IDS))
+    this.catalogue = new Catalogue({
+      venue: 'polymarket',
+      sink,
+      maxMarkets: config.MAX_MARKETS_PER_VENUE,
+      retentionMs: config.ENDED_MARKET_RETENTION_MS,
+      now
+    })
+    this.rest = new PolymarketRest({
+      gammaBase: config.POLYMARKET_GAMMA_BASE,
+      clobBase: config.POLYMARKET_HTTP_BASE,
+      random
+    })
+    this.books = new PolymarketBooks({
+      table: sink.books,
+      onCorrupt: (assetId) => this.reader.ask(assetId, 'snapshot'),
+      onHint: (hint) => this.hint(hint),
+      onRefused: (reason, frame) => this.refused(reason, frame)
+    })
+    this.connections = new PolymarketConnections({
+      url: config.POLYMARKET_WS_URL,
+      assetsPerConnection: config.POLYMARKET_ASSETS_PER_CONNECTION,
+      snapshotTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
+      silentAfterMs: config.SILENT_AFTER_MS,
+      books: this.books,
+      table: sink.books,
+      onOverdue: (assetId) => this.reader.ask(assetId, 'snapshot'),
+      log,
+      now,
+      random
+    })
+    this.reader = new BookReader({
+      books: this.books,
+      fetchBooks: (assetIds) => this.rest.fetchBooks(assetIds),
+      streamOf: (assetId) => this.connections.streamOf(assetId),
+      onGiveUp: (assetId) => this.giveUp(assetId),
+      log,
+      now
+    })
+    this.hints = new HintQueue({
+      lookUp: (conditionIds) => this.lookUpHinted(conditionIds),
+      counters: this.books.counters,
+      now
+    })
+  }
+
+  start(): void {
+    if (this.ticker !== null || this.isStopped) return
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
+    void this.discover()
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    if (this.ticker !== null) clearInterval(this.ticker)
+    if (this.discoveryTimer !== null) clearTimeout(this.discoveryTimer)
+    this.reader.stop()
+    this.hints.stop()
+    await Promise.all([this.connections.stop(), this.rest.close()])
+  }
+
+  status(): FeedStatus {
+    return {
+      venue: 'polymarket',
+      source: 'websocket',
+      synced: this.checkSynced(),
+      note: this.discovery.lastError === null ? null : `discovery fails: ${this.discovery.lastError}`,
+      connections: this.connections.status(),
+      discovery: { ...this.discovery },
+      rest: this.rest.status,
+      counters: this.books.counters
+    }
+  }
+
+  private tick(): void {
+    this.books.settle(this.now())
+    this.connections.tick()
+    void this.reader.tick()
+    void this.hints.tick()
+  }
+
+  /** Finds the markets to follow, and comes back later whatever happens. */
+  private async discover(): Promise<void> {
+    let waitMs = this.config.REDISCOVERY_INTERVAL_MS
+    try {
+      const found = await this.findMarkets()
+      if (this.isStopped) return
+      this.take(this.catalogue.apply(found, new Set([...this.named].map(idOf))))
+      this.catalogue.sweep()
+      this.discovery.lastAtMs = this.now()
+      this.discovery.selected = this.catalogue.size
+      this.discovery.lastError = null
+      this.failedDiscoveries = 0
+      if (Number.isNaN(this.firstDiscoveredAtMs)) this.firstDiscoveredAtMs = this.now()
+    } catch (error) {
+      if (this.isStopped) return
+      const why = error instanceof Error ? error.message : String(error)
+      this.discovery.lastError = why
+      const attempt = this.failedDiscoveries++
+      const backoff = backoffMs(attempt, DISCOVERY_BACKOFF_BASE_MS, DISCOVERY_BACKOFF_CAP_MS, this.random)
+      waitMs = Math.min(waitMs, backoff)
+      this.log.warn({ why, waitMs: Math.round(waitMs) }, 'discovery failed')
+    }
+    this.discoveryTimer = setTimeout(() => void this.discover(), waitMs)
+  }
+
+  /** Returns what the lists hold, and by name what they do not: asked for, followed until now, or awaiting a result. */
+  private async findMarkets(): Promise<Discovered[]> {
+    const { rest, tags } = this
+    const wanted = Math.ceil(this.config.MAX_MARKETS_PER_VENUE * WANTED_FACTOR)
+    const listed = await discoverMarkets({ rest, tags, wanted })
+    const ids = new Set(listed.map(({ market }) => market.id))
+    const missing = new Set([...this.named].filter((conditionId) => !ids.has(idOf(conditionId))))
+    for (const { market } of this.catalogue.markets())
+      if (!ids.has(market.id)) missing.add(market.venueMarketId)
+    const lookedUp = await lookUpMarkets(rest, [...missing])
+    this.takeResults(await lookUpMarkets(rest, [...this.unsettled]))
+    return [...listed, ...lookedUp]
+  }
+
+  /** A closed market is no longer followed; what is still to learn of it is its result. */
+  private takeResults(found: readonly LookedUp[]): void {
+    for (const { market } of found) {
+      if (market.status !== 'settled') continue
+      this.unsettled.delete(market.venueMarketId)
+      this.sink.patch(market.id, { status: market.status, result: market.result })
+    }
+    for (const conditionId of this.unsettled)
+      if (this.sink.get(idOf(conditionId)) === undefined) this.unsettled.delete(conditionId)
+  }
+
+  /** Subscribes what came and unsubscribes what went; a slot that went may already be another market's. */
+  private take({ added, dropped }: CatalogueChange): void {
+    for (const { market, slot, id } of dropped) {
+      const tokens = market.tokens
+      if (tokens === null) continue
+      this.connections.remove(tokens.yes)
+      this.reader.forget(tokens.yes)
+      this.books.unfollow(tokens.yes, tokens.no)
+      if (this.idBySlot.get(slot) === id) this.idBySlot.delete(slot)
+      if (this.sink.get(id)?.market.status === 'closed') this.unsettled.add(market.venueMarketId)
+    }
+    const subscriptions = []
+    for (const { market, slot, id } of added) {
+      const tokens = market.tokens
+      if (tokens === null) continue
+      this.books.follow(tokens.yes, slot, tokens.no)
+      this.idBySlot.set(slot, id)
+      this.reader.ask(tokens.yes, 'preview')
+      subscriptions.push({ assetId: tokens.yes, slot })
+    }
+    this.connections.add(subscriptions)
+    if (added.length + dropped.length > 0)
+      this.log.info(
+        { added: added.length, dropped: dropped.length, followed: this.catalogue.size },
+        'markets'
+      )
+  }
+
+  private hint(hint: Hint): void {
+    if (hint.kind === 'tick_size') {
+      const id = this.idBySlot.get(hint.slot)
+      const served = id === undefined ? undefined : this.sink.get(id)
+      if (served === undefined) return
+      this.sink.patch(served.id, { priceBands: priceBandsOf(hint.tickSize) })
+      if (served.market.tokens !== null) this.reader.ask(served.market.tokens.yes, 'snapshot')
+      return
+    }
+    const isFollowed = this.catalogue.has(idOf(hint.conditionId))
+    if (hint.kind === 'market_resolved' ? isFollowed : !isFollowed && this.hasUseFor(hint.conditionId))
+      this.hints.add(hint.conditionId)
+  }
+
+  /** A new market has no volume yet: where every place is taken, the next discovery ranks it. */
+  private hasUseFor(conditionId: string): boolean {
+    return this.named.has(conditionId) || this.catalogue.size < this.config.MAX_MARKETS_PER_VENUE
+  }
+
+  private async lookUpHinted(conditionIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const done = new Set<string>()
+    try {
+      const found = await lookUpMarkets(this.rest, conditionIds)
+      if (this.isStopped) return done
+      for (const one of found) {
+        const { id, venueMarketId, status } = one.market
+        const isOver = status === 'closed' || status === 'settled'
+        const isFollowed = this.catalogue.has(id)
+        if (isFollowed ? isOver : !isOver) done.add(venueMarketId)
+        if (isFollowed || (!isOver && this.isSelected(one))) this.take(this.catalogue.follow(one))
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      if (!this.isStopped) this.log.warn({ why }, 'markets not looked up')
+    }
+    return done
+  }
+
+  private isSelected({ market, tagSlugs }: LookedUp): boolean {
+    if (this.named.has(market.venueMarketId)) return true
+    const isTagged = this.tags.length === 0 || tagSlugs.some((slug) => this.tags.includes(slug))
+    return isTagged && this.hasUseFor(market.venueMarketId)
+  }
+
+  /** REST could not give a book that is good: the stream is asked for one. */
+  private giveUp(assetId: string): void {
+    const slot = this.books.slotOf(assetId)
+    if (slot !== undefined && !this.books.isAwaiting(slot)) this.connections.resubscribe(assetId)
+  }
+
+  private checkSynced(): boolean {
+    if (this.isSynced || Number.isNaN(this.firstDiscoveredAtMs)) return this.isSynced
+    const isOverdue = this.now() - this.firstDiscoveredAtMs >= this.config.SNAPSHOT_TIMEOUT_MS
+    this.isSynced = isOverdue || [...this.idBySlot.keys()].every((slot) => !this.books.isAwaiting(slot))
+    return this.isSynced
+  }
+
+  private refused(reason: string, frame: Buffer): void {
+    const nowMs = this.now()
+    if (nowMs - (this.loggedAtMs.get(reason) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return
+    this.loggedAtMs.set(reason, nowMs)
+    this.log.warn({ reason, sample: frame.toString('utf8', 0, SAMPLE_BYTES) }, 'frame not understood')
+  }
+}
+
+function idOf(conditionId: string): string {
+  return `polymarket:${conditionId}`
+}
