@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { buildApp } from '../app.ts'
+import type { MarketAggregate } from '../schemas/market.ts'
 import { readSettings } from '../services/settings.ts'
+import type { SimulatorStats } from '../simulator/control/server.ts'
+import type { TrueBookView } from '../simulator/control/true-books.ts'
 import type { Simulator } from '../simulator/index.ts'
 
 /** A minute of 2,000 messages a second; fewer seconds for a quick look. */
@@ -31,11 +34,9 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await sleep(50)
 }
 
-interface TrueBook {
-  marketId: string
-  status: string
-  bids: [string, string][]
-  asks: [string, string][]
+interface Page {
+  total: number
+  items: MarketAggregate[]
 }
 
 t.test(
@@ -43,8 +44,9 @@ t.test(
   { timeout: 300_000 },
   async (t) => {
     const { kalshi, polymarket, controlUrl } = await simulator(t)
-    const control = async (method: string, path: string) =>
-      (await fetch(`${controlUrl}${path}`, { method })).json()
+    const control = async <T>(method: string, path: string) =>
+      (await (await fetch(`${controlUrl}${path}`, { method })).json()) as T
+    const wires = async () => (await control<{ wires: SimulatorStats }>('GET', '/state')).wires
     const app = await buildApp({
       config: readSettings({
         PORT: '0',
@@ -61,41 +63,40 @@ t.test(
     })
     t.teardown(() => app.close())
     const address = await app.listen({ host: '127.0.0.1', port: 0 })
-    const ask = async (path: string) => (await fetch(`${address}${path}`)).json()
+    const ask = async (path: string) => (await (await fetch(`${address}${path}`)).json()) as Page
 
     await until(async () => (await fetch(`${address}/v1/readyz`)).status === 200)
-    const before = await control('GET', '/state')
+    const before = await wires()
     const startedMs = performance.now()
     await sleep(SECONDS * 1_000)
     const seconds = (performance.now() - startedMs) / 1_000
     await control('POST', '/pause')
-    const after = await control('GET', '/state')
+    const after = await wires()
 
-    const sent = (state: typeof after) => state.wires.kalshi.framesSent + state.wires.polymarket.framesSent
+    const sent = ({ kalshi, polymarket }: SimulatorStats) => kalshi.framesSent + polymarket.framesSent
     const perSecond = Math.round((sent(after) - sent(before)) / seconds)
     t.ok(perSecond >= 0.9 * RATE, `${perSecond} messages a second were sent`)
 
     const feed = (venue: string) => app.venueFeeds.find((one) => one.venue === venue)?.status()
     const frames = (venue: string) => feed(venue)?.counters.frames ?? 0
-    const total = async (venue: 'kalshi' | 'polymarket') => (await control('GET', '/state')).wires[venue]
-    await until(async () => frames('kalshi') === (await total('kalshi')).framesSent)
+    await until(async () => frames('kalshi') === (await wires()).kalshi.framesSent)
     t.pass('every Kalshi frame was taken')
     // Each of our own frames is answered by at most one text, which is no data: PONG.
     await until(async () => {
-      const { framesSent, framesReceived } = await total('polymarket')
+      const { framesSent, framesReceived } = (await wires()).polymarket
       return framesSent - frames('polymarket') <= framesReceived
     })
     t.pass('every Polymarket frame was taken')
 
     let levels = 0
     for (const venue of ['kalshi', 'polymarket']) {
-      const served = new Map<string, { verdict: { state: string }; orderBook: { bids: []; asks: [] } }>()
+      const served = new Map<string, MarketAggregate>()
       for (let page = 1; ; page++) {
         const { items, total } = await ask(`/v1/markets?venue=${venue}&depth=100&pageSize=500&page=${page}`)
         for (const item of items) served.set(item.id.slice(venue.length + 1), item)
         if (page * 500 >= total) break
       }
-      const truth: TrueBook[] = await control('GET', `/books/${venue}`)
+      const truth = await control<TrueBookView[]>('GET', `/books/${venue}`)
       const active = truth.filter(({ status }) => status === 'active')
       t.ok(active.length >= MARKETS * 0.9, `${active.length} markets are active on ${venue}`)
       const wrong = []
