@@ -53,7 +53,6 @@ export interface RawLifecycle {
   readonly open_ts?: unknown
   readonly close_ts?: unknown
   readonly result?: unknown
-  readonly is_deactivated?: unknown
   readonly price_ranges?: unknown
 }
 

@@ -37,7 +37,8 @@ export interface Lifecycle {
   readonly openMs: number | null
   readonly closeMs: number | null
   readonly result: string | null
-  readonly isDeactivated: boolean | null
+  /** The new price grid in its wire form. */
+  readonly priceRanges: unknown
 }
 
 /** Returns the message in a frame, or the word for what is wrong with it. Takes any bytes. */
@@ -122,7 +123,7 @@ export function parseLifecycle(msg: unknown): Lifecycle | null {
     openMs: secondsToMs(raw.open_ts),
     closeMs: secondsToMs(raw.close_ts),
     result: typeof raw.result === 'string' && raw.result !== '' ? raw.result : null,
-    isDeactivated: typeof raw.is_deactivated === 'boolean' ? raw.is_deactivated : null
+    priceRanges: raw.price_ranges
   }
 }
 

@@ -1,0 +1,205 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../../schemas/config.ts'
+import { listOf } from '../settings.ts'
+import type { MarketSink, ServedMarket } from '../venue/catalogue.ts'
+import type { FeedStatus, VenueFeed } from '../venue/port.ts'
+import type { Signer } from './auth.ts'
+import { KalshiBooks } from './books.ts'
+import { KalshiDiscovery } from './discovery.ts'
+import { ExchangeWatch } from './exchange-watch.ts'
+import { FrameLog } from './frame-log.ts'
+import { KalshiMarkets } from './markets.ts'
+import { KalshiPoller } from './poller.ts'
+import { KalshiRest } from './rest.ts'
+import { KalshiStream } from './stream.ts'
+
+export type KalshiSettings = Pick<
+  Config,
+  | 'KALSHI_HTTP_BASE'
+  | 'KALSHI_WS_URL'
+  | 'KALSHI_POLL_INTERVAL_MS'
+  | 'KALSHI_SERIES'
+  | 'KALSHI_TICKERS'
+  | 'MAX_MARKETS_PER_VENUE'
+  | 'REDISCOVERY_INTERVAL_MS'
+  | 'ENDED_MARKET_RETENTION_MS'
+  | 'SNAPSHOT_TIMEOUT_MS'
+  | 'SILENT_AFTER_MS'
+>
+
+export interface KalshiFeedOptions {
+  sink: MarketSink
+  config: KalshiSettings
+  /** Signs with the API key; null without one, and then the books are polled. */
+  signer: Signer | null
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  now?: () => number
+  random?: () => number
+}
+
+/**
+ * Keeps Kalshi's books: over the WebSocket with an API key, which the venue asks for on every channel; without one,
+ * or with one that it refuses, by polling.
+ */
+export class KalshiFeed implements VenueFeed {
+  readonly venue = 'kalshi'
+  private readonly options: Required<KalshiFeedOptions>
+  private readonly books: KalshiBooks
+  private readonly rest: KalshiRest
+  private readonly markets: KalshiMarkets
+  private readonly exchange: ExchangeWatch
+  private readonly poller: KalshiPoller
+  private stream: KalshiStream | null
+  /** Why books are polled; null while they are streamed. */
+  private pollingBecause: string | null = null
+  private refusedStream: Promise<void> | null = null
+  private isSynced = false
+
+  constructor(options: KalshiFeedOptions) {
+    this.options = { now: Date.now, random: Math.random, ...options }
+    const { sink, config, signer, log, now, random } = this.options
+    const table = sink.books
+    const frames = new FrameLog(log, now)
+    this.books = new KalshiBooks({
+      table,
+      onGap: (connection, sid) => this.stream?.lost(connection, sid),
+      onCorrupt: (slot) => this.stream?.need(slot),
+      onControl: (message, connection) => this.stream?.control(message, connection),
+      onRefused: (reason, frame) => frames.note(reason, frame)
+    })
+    const { counters } = this.books
+    this.rest = new KalshiRest({ base: config.KALSHI_HTTP_BASE, signer, random })
+    const discovery = new KalshiDiscovery({
+      rest: this.rest,
+      counters,
+      series: listOf(config.KALSHI_SERIES),
+      tickers: listOf(config.KALSHI_TICKERS),
+      maxMarkets: config.MAX_MARKETS_PER_VENUE
+    })
+    this.markets = new KalshiMarkets({
+      sink,
+      discovery,
+      counters,
+      maxMarkets: config.MAX_MARKETS_PER_VENUE,
+      retentionMs: config.ENDED_MARKET_RETENTION_MS,
+      intervalMs: config.REDISCOVERY_INTERVAL_MS,
+      onFollow: (markets) => this.follow(markets),
+      onUnfollow: (tickers) => this.unfollow(tickers),
+      onReactivated: (market) => this.reactivated(market),
+      onDiscovered: () => this.exchange.flag(),
+      onRefused: (reason) => this.pollInstead(`Kalshi refused the API key (${reason})`),
+      log,
+      now,
+      random
+    })
+    this.exchange = new ExchangeWatch({ rest: this.rest, table, markets: () => this.markets.trading() })
+    this.poller = new KalshiPoller({
+      rest: this.rest,
+      table,
+      counters,
+      markets: () => this.markets.trading(),
+      holds: (market) => this.markets.holds(market),
+      intervalMs: config.KALSHI_POLL_INTERVAL_MS,
+      log,
+      now
+    })
+    this.stream =
+      signer === null
+        ? null
+        : new KalshiStream({
+            url: config.KALSHI_WS_URL,
+            signer,
+            books: this.books,
+            table,
+            snapshotTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
+            silentAfterMs: config.SILENT_AFTER_MS,
+            onLifecycle: (message) => this.markets.take(message),
+            onLifecycleLost: () => this.markets.rediscover(),
+            onRefused: (reason) => this.pollInstead(`Kalshi refused the API key (${reason})`),
+            log,
+            now,
+            random
+          })
+  }
+
+  start(): void {
+    this.markets.start()
+    this.exchange.start()
+    if (this.stream === null) this.poll('there is no KALSHI_API_KEY')
+    else this.stream.start()
+  }
+
+  async stop(): Promise<void> {
+    this.markets.stop()
+    this.exchange.stop()
+    await Promise.all([this.stream?.stop(), this.refusedStream, this.rest.close(), this.poller.stop()])
+  }
+
+  status(): FeedStatus {
+    const { stream, markets, poller } = this
+    const isSettled = stream === null ? poller.isSettled : stream.isSettled
+    this.isSynced ||= markets.status.lastAtMs !== null && isSettled
+    return {
+      venue: this.venue,
+      source: stream === null ? 'poll' : 'websocket',
+      synced: this.isSynced,
+      note: this.note(),
+      connections: stream === null ? [] : [stream.status()],
+      discovery: { ...markets.status },
+      rest: { ...this.rest.status },
+      counters: this.books.counters
+    }
+  }
+
+  private note(): string | null {
+    const notes: string[] = []
+    if (this.pollingBecause !== null) notes.push(`books are polled over REST, because ${this.pollingBecause}`)
+    if (this.exchange.isPaused) notes.push('Kalshi has paused trading')
+    const without = this.stream?.withoutSnapshot ?? 0
+    if (without > 0) notes.push(`${without} subscribed markets got no snapshot`)
+    return notes.length === 0 ? null : notes.join('; ')
+  }
+
+  private follow(markets: ServedMarket[]): void {
+    const { stream, books, options } = this
+    for (const { slot, market } of markets) {
+      books.follow(market.symbol, slot)
+      if (stream === null) options.sink.books.setSource(slot, 'poll')
+    }
+    stream?.follow(markets.map(({ slot, market }) => ({ slot, ticker: market.symbol })))
+    this.exchange.flag()
+  }
+
+  private unfollow(tickers: string[]): void {
+    this.stream?.unfollow(tickers)
+    for (const ticker of tickers) this.books.unfollow(ticker)
+  }
+
+  private reactivated({ slot }: ServedMarket): void {
+    if (this.stream === null) return
+    this.options.sink.books.raise(slot, 'awaiting_snapshot')
+    this.stream.need(slot)
+  }
+
+  private poll(reason: string): void {
+    this.pollingBecause = reason
+    this.options.log.warn({ reason }, 'Kalshi books are polled over REST')
+    this.poller.start()
+  }
+
+  /** Asking again with a refused key would not help. */
+  private pollInstead(reason: string): void {
+    const { stream, options } = this
+    if (stream === null) return
+    this.stream = null
+    this.refusedStream = stream.stop()
+    this.rest.giveUpKey()
+    const table = options.sink.books
+    for (const { slot } of this.markets.trading()) {
+      table.raise(slot, 'refused')
+      table.setSource(slot, 'poll')
+    }
+    this.poll(reason)
+    this.markets.rediscover()
+  }
+}

@@ -1,0 +1,24 @@
+import type { FastifyBaseLogger } from 'fastify'
+
+const EVERY_MS = 60_000
+const SAMPLE_BYTES = 300
+
+/** Logs what was not understood: at most once a minute for each reason, with the beginning of one sample. */
+export class FrameLog {
+  private readonly log: Pick<FastifyBaseLogger, 'warn'>
+  private readonly now: () => number
+  private readonly loggedAtMs = new Map<string, number>()
+
+  constructor(log: Pick<FastifyBaseLogger, 'warn'>, now: () => number = Date.now) {
+    this.log = log
+    this.now = now
+  }
+
+  note(reason: string, frame: Buffer): void {
+    const nowMs = this.now()
+    if (nowMs - (this.loggedAtMs.get(reason) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return
+    this.loggedAtMs.set(reason, nowMs)
+    const sample = frame.toString('latin1', 0, SAMPLE_BYTES)
+    this.log.warn({ reason, bytes: frame.length, sample }, 'frame not understood')
+  }
+}

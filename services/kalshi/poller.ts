@@ -1,0 +1,171 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { VenueRestError } from '../errors.ts'
+import type { BookTable } from '../integrity/book-table.ts'
+import type { ServedMarket } from '../venue/catalogue.ts'
+import type { Counters } from '../venue/counters.ts'
+import { PolledBooks } from './polled-books.ts'
+import { isRefusal, type KalshiRest } from './rest.ts'
+import { chunksOf, TICKERS_PER_REQUEST } from './urls.ts'
+
+export interface KalshiPollerOptions {
+  rest: KalshiRest
+  table: BookTable
+  counters: Counters
+  /** The markets to poll now. */
+  markets: () => Iterable<ServedMarket>
+  /** Whether a market is still polled and still has its slot. */
+  holds: (market: ServedMarket) => boolean
+  intervalMs: number
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  now?: () => number
+}
+
+/** Requests under way at once; the pace is kept by the REST client. */
+const WORKERS = 4
+const CHECK_EVERY_MS = 1_000
+/** A round over no markets, or one that failed as a whole, is not repeated at once. */
+const MIN_ROUND_MS = 250
+
+/**
+ * Keeps books by asking for them, one round after the other, busiest markets first. What cannot be had in time is
+ * flagged: a book older than three intervals, or than two rounds where a round takes longer.
+ */
+export class KalshiPoller {
+  private readonly options: Required<KalshiPollerOptions>
+  private readonly books: PolledBooks
+  private readonly polledAtMs = new Map<number, number>()
+  private readonly stopping = new AbortController()
+  private running: Promise<void> | null = null
+  private overdueTimer: NodeJS.Timeout | null = null
+  /** Null until the venue has shown whether it serves books in batches to us. */
+  private batches: boolean | null = null
+  private lastRoundMs = 0
+  /** Slots that were asked for at least once, with or without success. */
+  private readonly asked = new Set<number>()
+
+  constructor(options: KalshiPollerOptions) {
+    this.options = { now: Date.now, ...options }
+    this.books = new PolledBooks(options.table)
+  }
+
+  /** True once every market has been asked for. */
+  get isSettled(): boolean {
+    for (const { slot } of this.options.markets()) if (!this.asked.has(slot)) return false
+    return true
+  }
+
+  start(): void {
+    this.overdueTimer = setInterval(() => this.flagOverdue(), CHECK_EVERY_MS)
+    this.running = this.run()
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    if (this.overdueTimer !== null) clearInterval(this.overdueTimer)
+    this.overdueTimer = null
+    await this.running
+  }
+
+  private async run(): Promise<void> {
+    const { now, intervalMs, markets } = this.options
+    while (!this.stopping.signal.aborted) {
+      const startedAtMs = now()
+      const queue = [...markets()].sort((a, b) => volumeOf(b) - volumeOf(a))
+      this.forgetOthers(queue)
+      if (this.batches !== false) await this.batchRound(queue)
+      if (this.batches === false) await this.singleRound(queue)
+      this.lastRoundMs = now() - startedAtMs
+      await this.pause(Math.max(queue.length === 0 ? MIN_ROUND_MS : 0, intervalMs - this.lastRoundMs, 1))
+    }
+  }
+
+  /** The batch endpoint asks for a key by its specification; it is tried once, and left when it refuses. */
+  private async batchRound(queue: readonly ServedMarket[]): Promise<void> {
+    for (const chunk of chunksOf(queue, TICKERS_PER_REQUEST)) {
+      if (this.stopping.signal.aborted) return
+      try {
+        const found = await this.options.rest.orderBooks(chunk.map(({ market }) => market.symbol))
+        this.batches = true
+        for (const served of chunk) {
+          this.asked.add(served.slot)
+          const book = found.get(served.market.symbol)
+          if (book !== undefined) this.take(served, book)
+        }
+      } catch (error) {
+        if (isRefusal(error)) {
+          this.batches = false
+          return
+        }
+        this.failed(error)
+      }
+    }
+  }
+
+  private async singleRound(queue: readonly ServedMarket[]): Promise<void> {
+    const rest = queue.values()
+    const work = async () => {
+      for (const served of rest) {
+        if (this.stopping.signal.aborted) return
+        try {
+          this.take(served, await this.options.rest.orderBook(served.market.symbol))
+        } catch (error) {
+          this.failed(error)
+        }
+        this.asked.add(served.slot)
+      }
+    }
+    await Promise.all(Array.from({ length: WORKERS }, work))
+  }
+
+  private take(served: ServedMarket, book: unknown): void {
+    const { counters, now, holds } = this.options
+    const { slot } = served
+    // While the answer was under way the market may have gone, and its slot to another.
+    if (!holds(served)) return
+    counters.frames++
+    const nowMs = now()
+    const result = this.books.apply(slot, book, nowMs)
+    if (result === 'changed') counters.applied++
+    else counters.ignore(result === 'same' ? 'unchanged' : result)
+    if (result === 'changed' || result === 'same') this.polledAtMs.set(slot, nowMs)
+  }
+
+  private failed(error: unknown): void {
+    if (!(error instanceof VenueRestError) && !this.stopping.signal.aborted)
+      this.options.log.warn({ error: String(error) }, 'a book could not be polled')
+  }
+
+  private flagOverdue(): void {
+    const { now, markets, intervalMs, table } = this.options
+    const oldest = now() - Math.max(3 * intervalMs, 2 * this.lastRoundMs)
+    for (const { slot } of markets()) {
+      const polledAtMs = this.polledAtMs.get(slot)
+      if (polledAtMs !== undefined && polledAtMs < oldest) table.raise(slot, 'poll_overdue')
+    }
+  }
+
+  private forgetOthers(queue: readonly ServedMarket[]): void {
+    const slots = new Set(queue.map(({ slot }) => slot))
+    for (const slot of this.polledAtMs.keys()) if (!slots.has(slot)) this.polledAtMs.delete(slot)
+    for (const slot of this.asked) if (!slots.has(slot)) this.asked.delete(slot)
+  }
+
+  private pause(ms: number): Promise<void> {
+    const { signal } = this.stopping
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve()
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      signal.addEventListener('abort', done)
+    })
+  }
+}
+
+/** Only an order: a double is enough to rank volumes. */
+function volumeOf({ market }: ServedMarket): number {
+  return Number(market.volume24h ?? -1)
+}

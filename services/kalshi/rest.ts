@@ -1,0 +1,157 @@
+import { VenueRestError } from '../errors.ts'
+import type { RestStatus } from '../venue/port.ts'
+import { type RestCall, RestClient } from '../venue/rest-client.ts'
+import { TokenBucket } from '../venue/token-bucket.ts'
+import type { Signer } from './auth.ts'
+import { isObject } from './parse.ts'
+import { chunksOf, PATHS, TICKERS_PER_REQUEST } from './urls.ts'
+
+export interface KalshiRestOptions {
+  base: string
+  /** Null to ask without a key. */
+  signer: Signer | null
+  timeoutMs?: number
+  random?: () => number
+}
+
+/** What every account may read: 200 tokens a second, and a request costs 10. */
+const SIGNED = { ratePerSecond: 200, capacity: 200, cost: 10 }
+/** Nothing is published for requests without a key; four a second were served over long walks. */
+const UNSIGNED = { ratePerSecond: 4, capacity: 4, cost: 1 }
+const EVENTS_PER_PAGE = 200
+/** More pages than the venue has ten times over: a cursor that never ends is a fault. */
+const MAX_PAGES = 2_000
+
+/** Asks Kalshi's REST API. Answers are checked for their outer form only; what is inside is for the parsers. */
+export class KalshiRest {
+  private readonly options: KalshiRestOptions
+  private readonly clients: RestClient[] = []
+  private client: RestClient
+  private cost: number
+
+  constructor(options: KalshiRestOptions) {
+    this.options = options
+    this.cost = options.signer === null ? UNSIGNED.cost : SIGNED.cost
+    this.client = this.connect(options.signer)
+  }
+
+  get status(): RestStatus {
+    return this.client.status
+  }
+
+  get isSigned(): boolean {
+    return this.cost === SIGNED.cost
+  }
+
+  /** Goes on without the key, which the venue refused, at the pace of those who have none. */
+  giveUpKey(): void {
+    if (!this.isSigned) return
+    this.cost = UNSIGNED.cost
+    this.client = this.connect(null)
+  }
+
+  /** Walks the open events with all their markets, whatever those markets' status; never combos. */
+  async *openEvents(series: string | null): AsyncGenerator<unknown[]> {
+    const query = {
+      status: 'open',
+      with_nested_markets: true,
+      limit: EVENTS_PER_PAGE,
+      ...(series === null ? {} : { series_ticker: series })
+    }
+    let cursor: string | null = null
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const body = await this.get(PATHS.events, { query: cursor === null ? query : { ...query, cursor } })
+      yield arrayOf(body, 'events', PATHS.events)
+      const next = body.cursor
+      if (typeof next !== 'string' || next === '' || next === cursor) return
+      cursor = next
+    }
+    throw new VenueRestError(`${PATHS.events} has no last page`, 200, false)
+  }
+
+  /** Returns the events of these tickers that the venue lists; unknown ones are left out. */
+  events(tickers: readonly string[]): Promise<unknown[]> {
+    return this.byTickers(PATHS.events, 'events', tickers)
+  }
+
+  /** Returns the markets of these tickers, in any status; unknown ones are left out. */
+  markets(tickers: readonly string[]): Promise<unknown[]> {
+    return this.byTickers(PATHS.markets, 'markets', tickers)
+  }
+
+  /** Returns the order book of one market in its wire form. */
+  async orderBook(ticker: string): Promise<unknown> {
+    const path = PATHS.orderBook(ticker)
+    const body = await this.get(path)
+    return bookOf(body, path)
+  }
+
+  /** Returns order books by ticker, at most 100; the venue may ask for a key here. */
+  async orderBooks(tickers: readonly string[]): Promise<Map<string, unknown>> {
+    const body = await this.get(PATHS.orderBooks, { query: { tickers } })
+    const books = new Map<string, unknown>()
+    for (const one of arrayOf(body, 'orderbooks', PATHS.orderBooks))
+      if (isObject(one) && typeof one.ticker === 'string')
+        books.set(one.ticker, bookOf(one, PATHS.orderBooks))
+    return books
+  }
+
+  /** Returns whether the exchange trades at all. */
+  async isTrading(): Promise<boolean> {
+    // The venue answers 503 with this same body when it is closed.
+    const body = await this.get(PATHS.exchangeStatus, { accept: [503] })
+    if (typeof body.trading_active === 'boolean') return body.trading_active
+    throw new VenueRestError(`${PATHS.exchangeStatus} answered without trading_active`, 200, false)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.close()))
+  }
+
+  private async byTickers(path: string, name: string, tickers: readonly string[]): Promise<unknown[]> {
+    const found: unknown[] = []
+    for (const chunk of chunksOf(tickers, TICKERS_PER_REQUEST)) {
+      const body = await this.get(path, { query: { tickers: chunk.join(','), limit: TICKERS_PER_REQUEST } })
+      found.push(...arrayOf(body, name, path))
+    }
+    return found
+  }
+
+  private async get(path: string, call: RestCall = {}): Promise<Record<string, unknown>> {
+    const { body, status } = await this.client.get(path, { ...call, cost: this.cost })
+    if (!isObject(body)) throw new VenueRestError(`GET ${path} answered no object`, status, false)
+    return body
+  }
+
+  private connect(signer: Signer | null): RestClient {
+    const { base, timeoutMs, random } = this.options
+    const client = new RestClient({
+      base,
+      bucket: new TokenBucket(signer === null ? UNSIGNED : SIGNED),
+      ...(signer === null ? {} : { headers: signer }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(random === undefined ? {} : { random })
+    })
+    this.clients.push(client)
+    return client
+  }
+}
+
+/** Whether the venue refused our key, or its signature, rather than the request. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof VenueRestError && (error.status === 401 || error.status === 403)
+}
+
+function arrayOf(body: Record<string, unknown>, name: string, path: string): unknown[] {
+  const value = body[name]
+  if (Array.isArray(value)) return value
+  throw new VenueRestError(`GET ${path} answered without ${name}[]`, 200, false)
+}
+
+/** `orderbook_fp` now; `orderbook` until March 2026. */
+function bookOf(body: Record<string, unknown>, path: string): unknown {
+  const { orderbook_fp: fixed, orderbook } = body
+  if (isObject(fixed)) return fixed
+  if (isObject(orderbook)) return orderbook
+  throw new VenueRestError(`GET ${path} answered without an order book`, 200, false)
+}
