@@ -32,11 +32,11 @@ const MAX_PENDING = 2_000
  * hundred-thousandth market costs no scan of the others.
  */
 export class MarketQueries {
-  private readonly options: MarketQueriesOptions
+  private readonly options: KeptQueryOptions
   private readonly kept = new Map<string, KeptQuery>()
 
   constructor(options: MarketQueriesOptions) {
-    this.options = options
+    this.options = { ...options, inDoubt: new Uint8Array(options.capacity) }
   }
 
   /** Returns all records that match, in order. The array is the query's own: read it at once, do not keep it. */
@@ -72,17 +72,22 @@ export class MarketQueries {
   }
 }
 
+interface KeptQueryOptions extends MarketQueriesOptions {
+  /** Marks slots while an answer is mended; all 0 in between. */
+  inDoubt: Uint8Array
+}
+
 class KeptQuery {
   readonly byState: boolean
   private readonly filter: MarketFilter
-  private readonly options: MarketQueriesOptions
+  private readonly options: KeptQueryOptions
   private readonly compare: (a: MarketRecord, b: MarketRecord) => number
   private readonly needle: string | undefined
   private sorted: MarketRecord[] | null = null
   /** Records whose place is in doubt, and whether they still exist. */
   private readonly pending = new Map<MarketRecord, boolean>()
 
-  constructor(filter: MarketFilter, options: MarketQueriesOptions) {
+  constructor(filter: MarketFilter, options: KeptQueryOptions) {
     this.filter = filter
     this.options = options
     this.byState = filter.state !== undefined
@@ -108,22 +113,29 @@ class KeptQuery {
     return this.sorted
   }
 
+  /** Takes out what is in doubt and puts back what matches, in one pass without comparing the rest. */
   private mend(sorted: MarketRecord[]): MarketRecord[] {
     const { pending, compare } = this
+    const { inDoubt } = this.options
     const arrivals: MarketRecord[] = []
-    for (const [record, exists] of pending) if (exists && this.matches(record)) arrivals.push(record)
+    for (const [record, exists] of pending) {
+      inDoubt[record.slot] = 1
+      if (exists && this.matches(record)) arrivals.push(record)
+    }
+    // By slot, not by record: a slot stands for another market only after the one before it was taken out.
+    const rest = sorted.filter(({ slot }) => inDoubt[slot] === 0)
+    for (const { slot } of pending.keys()) inDoubt[slot] = 0
+    pending.clear()
+    if (arrivals.length === 0) return rest
     arrivals.sort(compare)
     const mended: MarketRecord[] = []
     let next = 0
-    for (const record of sorted) {
-      if (pending.has(record)) continue
-      while (next < arrivals.length && compare(arrivals[next] as MarketRecord, record) < 0) {
-        mended.push(arrivals[next++] as MarketRecord)
-      }
-      mended.push(record)
+    for (const arrival of arrivals) {
+      const place = placeOf(rest, arrival, next, compare)
+      while (next < place) mended.push(rest[next++] as MarketRecord)
+      mended.push(arrival)
     }
-    while (next < arrivals.length) mended.push(arrivals[next++] as MarketRecord)
-    pending.clear()
+    while (next < rest.length) mended.push(rest[next++] as MarketRecord)
     return mended
   }
 
@@ -138,6 +150,23 @@ class KeptQuery {
       market.title.toLowerCase().includes(this.needle) || market.symbol.toLowerCase().includes(this.needle)
     )
   }
+}
+
+/** Returns the index, from `from` on, of the first record that does not come before `record`. */
+function placeOf(
+  sorted: readonly MarketRecord[],
+  record: MarketRecord,
+  from: number,
+  compare: (a: MarketRecord, b: MarketRecord) => number
+): number {
+  let low = from
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compare(sorted[middle] as MarketRecord, record) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Orders by the sort's key, then by id, so that the order is total. Markets without the key come last. */

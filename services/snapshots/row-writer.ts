@@ -1,7 +1,8 @@
-import { MarketSchema } from '../../schemas/market.ts'
+import type { Market } from '../../schemas/market.ts'
 import { REASONS, SOURCES } from '../integrity/verdict.ts'
-import { formatPrice, ONE_E4, SIZE_DECIMALS, writeScaled } from '../numbers/decimal.ts'
+import { ONE_E4, writeScaled } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
+import { priceText, writeSize, writeWhole } from './number-bytes.ts'
 import type { MarketRecord, SnapshotStore } from './store.ts'
 import { writeIsoTime } from './time-bytes.ts'
 
@@ -20,7 +21,33 @@ const LEVEL_BYTES_MAX = 48
 
 /** Returns what a row starts with: everything that does not change with the book. */
 export function rowHead({ id, market }: MarketRecord): string {
-  return `{"id":${JSON.stringify(id)},"market":${JSON.stringify(market, MARKET_KEYS)},"orderBook":{"bids":[`
+  return `{"id":${JSON.stringify(id)},"market":${JSON.stringify(inSchemaOrder(market))},"orderBook":{"bids":[`
+}
+
+/** A market with its keys in the order of the schema, which `JSON.stringify` keeps. */
+function inSchemaOrder(market: Market): Market {
+  const { outcomes, tokens, priceBands } = market
+  return {
+    id: market.id,
+    venue: market.venue,
+    venueMarketId: market.venueMarketId,
+    symbol: market.symbol,
+    eventId: market.eventId,
+    title: market.title,
+    outcomes: { yes: outcomes.yes, no: outcomes.no },
+    tokens: tokens === null ? null : { yes: tokens.yes, no: tokens.no },
+    status: market.status,
+    result: market.result,
+    openTime: market.openTime,
+    closeTime: market.closeTime,
+    eventStartTime: market.eventStartTime,
+    priceBands: priceBands.map(({ start, end, step }) => ({ start, end, step })),
+    minOrderSize: market.minOrderSize,
+    volume: market.volume,
+    volume24h: market.volume24h,
+    volumeUnit: market.volumeUnit,
+    openInterest: market.openInterest
+  }
 }
 
 /** Writes everything after a row's head and returns the position after it. */
@@ -62,7 +89,7 @@ function writeLevel(bytes: Uint8Array, at: number, index: number, price: number,
   let end = at
   if (index > 0) bytes[end++] = COMMA
   end = write(bytes, end, levelOpening(price))
-  end = writeScaled(bytes, end, size, SIZE_DECIMALS)
+  end = writeSize(bytes, end, size)
   bytes[end++] = QUOTE
   bytes[end++] = CLOSE
   return end
@@ -82,23 +109,17 @@ function writeQuote(
   const ask = otherBid < 0 ? ABSENT : ONE_E4 - otherBid
   const both = bid >= 0 && ask >= 0
   let end = write(bytes, at, BEST_BID)
-  end = writeDecimal(bytes, end, bid, 4)
+  end = writePrice(bytes, end, bid)
   end = write(bytes, end, BEST_BID_SIZE)
-  end = writeDecimal(bytes, end, bid < 0 ? ABSENT : arena.sizeAt(slot, outcome, 0), SIZE_DECIMALS)
+  end = writeSizeOrNull(bytes, end, bid < 0 ? ABSENT : arena.sizeAt(slot, outcome, 0))
   end = write(bytes, end, BEST_ASK)
-  end = writeDecimal(bytes, end, ask, 4)
+  end = writePrice(bytes, end, ask)
   end = write(bytes, end, BEST_ASK_SIZE)
-  end = writeDecimal(bytes, end, ask < 0 ? ABSENT : arena.sizeAt(slot, other, 0), SIZE_DECIMALS)
+  end = writeSizeOrNull(bytes, end, ask < 0 ? ABSENT : arena.sizeAt(slot, other, 0))
   end = write(bytes, end, MID)
-  // Half a tick is exact with one more decimal.
-  end = writeDecimal(bytes, end, both ? (bid + ask) * 5 : ABSENT, 5)
+  end = both ? writeMid(bytes, end, bid + ask) : write(bytes, end, NULL)
   end = write(bytes, end, SPREAD)
-  if (both && ask < bid) {
-    bytes[end++] = QUOTE
-    bytes[end++] = MINUS
-    end = writeScaled(bytes, end, bid - ask, 4)
-    bytes[end++] = QUOTE
-  } else end = writeDecimal(bytes, end, both ? ask - bid : ABSENT, 4)
+  end = both ? writeSpread(bytes, end, ask - bid) : write(bytes, end, NULL)
   bytes[end++] = CLOSE
   return end
 }
@@ -111,9 +132,9 @@ function writeSummary(
   volume: string | null
 ): number {
   let end = write(bytes, at, BID)
-  end = writeDecimal(bytes, end, bid, 4)
+  end = writePrice(bytes, end, bid)
   end = write(bytes, end, ASK)
-  end = writeDecimal(bytes, end, otherBid < 0 ? ABSENT : ONE_E4 - otherBid, 4)
+  end = writePrice(bytes, end, otherBid < 0 ? ABSENT : ONE_E4 - otherBid)
   end = write(bytes, end, VOLUME)
   if (volume === null) end = write(bytes, end, NULL)
   else {
@@ -138,23 +159,48 @@ function writeVerdict(store: SnapshotStore, slot: number, bytes: Uint8Array, at:
   end = write(bytes, end, VERIFIED_AT)
   end = writeIsoTime(bytes, end, verdicts.verifiedAtMs[slot] as number)
   end = write(bytes, end, MISMATCHES)
-  end = writeScaled(bytes, end, verdicts.mismatches[slot] as number, 0)
+  end = writeWhole(bytes, end, verdicts.mismatches[slot] as number)
   end = write(bytes, end, LAST_UPDATED)
   return writeInteger(bytes, end, receivedAtMs)
 }
 
-/** Writes a decimal text in quotes, or null for `ABSENT`. */
-function writeDecimal(bytes: Uint8Array, at: number, value: number, decimals: number): number {
-  if (value === ABSENT) return write(bytes, at, NULL)
+function writePrice(bytes: Uint8Array, at: number, price: number): number {
+  if (price === ABSENT) return write(bytes, at, NULL)
   bytes[at] = QUOTE
-  const end = writeScaled(bytes, at + 1, value, decimals)
+  const end = write(bytes, at + 1, priceText(price))
   bytes[end] = QUOTE
   return end + 1
 }
 
+function writeSizeOrNull(bytes: Uint8Array, at: number, size: number): number {
+  if (size === ABSENT) return write(bytes, at, NULL)
+  bytes[at] = QUOTE
+  const end = writeSize(bytes, at + 1, size)
+  bytes[end] = QUOTE
+  return end + 1
+}
+
+/** Half of a sum of prices: half a tick is exact with one more decimal. */
+function writeMid(bytes: Uint8Array, at: number, sum: number): number {
+  bytes[at] = QUOTE
+  const end = writeScaled(bytes, at + 1, (sum * 5) | 0, 5)
+  bytes[end] = QUOTE
+  return end + 1
+}
+
+/** A crossed book, as between the parts of a match, has a spread below zero. */
+function writeSpread(bytes: Uint8Array, at: number, spread: number): number {
+  let end = at
+  bytes[end++] = QUOTE
+  if (spread < 0) bytes[end++] = MINUS
+  end = write(bytes, end, priceText(Math.abs(spread)))
+  bytes[end++] = QUOTE
+  return end
+}
+
 /** Writes a non-negative number without its fraction, or null for NaN. */
 function writeInteger(bytes: Uint8Array, at: number, value: number): number {
-  return Number.isNaN(value) ? write(bytes, at, NULL) : writeScaled(bytes, at, Math.trunc(value), 0)
+  return Number.isNaN(value) ? write(bytes, at, NULL) : writeWhole(bytes, at, Math.trunc(value))
 }
 
 /** A loop: these texts are shorter than what a call into the engine costs. */
@@ -168,7 +214,7 @@ function write(bytes: Uint8Array, at: number, text: Uint8Array): number {
 function levelOpening(price: number): Uint8Array {
   const known = LEVEL_OPENINGS[price]
   if (known !== undefined) return known
-  const fresh = Buffer.from(`{"price":"${formatPrice(price)}","size":"`)
+  const fresh = Buffer.concat([Buffer.from('{"price":"'), priceText(price), Buffer.from('","size":"')])
   LEVEL_OPENINGS[price] = fresh
   return fresh
 }
@@ -179,9 +225,6 @@ const QUOTE = 34
 const COMMA = 44
 const MINUS = 45
 const CLOSE = 125
-
-/** Every key of a market and of what it holds, in the order of the schema: `JSON.stringify` keeps that order. */
-const MARKET_KEYS = [...Object.keys(MarketSchema.properties), 'yes', 'no', 'start', 'end', 'step']
 
 const LEVEL_OPENINGS = new Array<Uint8Array | undefined>(ONE_E4 + 1).fill(undefined)
 const NULL = Buffer.from('null')

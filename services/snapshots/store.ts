@@ -12,7 +12,7 @@ export interface MarketRecord {
   market: Market
   /** The venue's settlement rules; empty where it gives none. */
   rules: string
-  /** Raised when `market` or `rules` change. */
+  /** Newer whenever `market` or `rules` change, and never that of another market. */
   metaVersion: number
 }
 
@@ -21,6 +21,8 @@ export interface SnapshotStoreOptions {
   capacityLevels: number
 }
 
+/** Events come before their markets; more than this without one are not worth their memory. */
+const WAITING_EVENTS_MAX = 1_000
 const STATUS_REASONS = ['not_open', 'venue_paused', 'market_closed', 'market_settled'] as const
 
 /**
@@ -83,10 +85,9 @@ export class SnapshotStore {
     this.unlinkEvent(known.market)
     known.market = market
     known.rules = rules
-    known.metaVersion++
+    known.metaVersion = ++this.catalogueVersion
     this.linkEvent(market)
     this.queries.insert(known)
-    this.catalogueVersion++
     this.applyStatus(known)
     this.books.touch(known.slot)
     return known
@@ -112,8 +113,11 @@ export class SnapshotStore {
 
   /** Adds an event or takes over what its venue newly says of it. Kept while a served market belongs to it. */
   putEvent(header: EventHeader): void {
+    const known = this.eventHeaders.get(header.id)
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(header)) return
     this.eventHeaders.set(header.id, header)
     this.catalogueVersion++
+    if (this.eventHeaders.size > this.eventMarkets.size + WAITING_EVENTS_MAX) this.forgetLoneEvents()
   }
 
   getEvent(id: string): Event | undefined {
@@ -137,12 +141,12 @@ export class SnapshotStore {
   private add(market: Market, rules: string): MarketRecord | null {
     const slot = this.books.allocate()
     if (slot < 0) return null
-    const record: MarketRecord = { slot, id: market.id, market, rules, metaVersion: 1 }
+    const metaVersion = ++this.catalogueVersion
+    const record: MarketRecord = { slot, id: market.id, market, rules, metaVersion }
     this.byId.set(record.id, record)
     this.bySlot[slot] = record
     this.linkEvent(market)
     this.queries.insert(record)
-    this.catalogueVersion++
     this.applyStatus(record)
     this.books.touch(slot)
     return record
@@ -161,6 +165,12 @@ export class SnapshotStore {
     const markets = this.eventMarkets.get(eventId)
     if (markets === undefined) this.eventMarkets.set(eventId, new Set([id]))
     else markets.add(id)
+  }
+
+  /** Drops the events whose market never came, save the newest, whose market may be about to. */
+  private forgetLoneEvents(): void {
+    const lone = [...this.eventHeaders.keys()].filter((id) => !this.eventMarkets.has(id))
+    for (const id of lone.slice(0, -1)) this.eventHeaders.delete(id)
   }
 
   private unlinkEvent({ id, eventId }: Market): void {

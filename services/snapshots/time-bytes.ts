@@ -24,7 +24,7 @@ export function writeIsoTime(bytes: Uint8Array, at: number, epochMs: number): nu
     rest = epochMs - dayStartMs
   }
   for (let i = 0; i < dayText.length; i++) bytes[at + i] = dayText[i] as number
-  rest = Math.trunc(rest)
+  rest |= 0
   const milliseconds = rest % 1_000
   rest = (rest - milliseconds) / 1_000
   const seconds = rest % 60
@@ -34,7 +34,7 @@ export function writeIsoTime(bytes: Uint8Array, at: number, epochMs: number): nu
   end = writeTwo(bytes, end, (rest - minutes) / 60, COLON)
   end = writeTwo(bytes, end, minutes, COLON)
   end = writeTwo(bytes, end, seconds, POINT)
-  const hundreds = Math.trunc(milliseconds / 100)
+  const hundreds = (milliseconds / 100) | 0
   bytes[end++] = ZERO + hundreds
   end = writeTwo(bytes, end, milliseconds - hundreds * 100, Z)
   bytes[end++] = QUOTE
@@ -48,7 +48,7 @@ const COLON = 58
 const Z = 90
 
 function writeTwo(bytes: Uint8Array, at: number, value: number, after: number): number {
-  const tens = Math.trunc(value / 10)
+  const tens = (value / 10) | 0
   bytes[at] = ZERO + tens
   bytes[at + 1] = ZERO + value - tens * 10
   bytes[at + 2] = after

@@ -1,0 +1,256 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Event } from '../../../schemas/event.ts'
+import type { Market } from '../../../schemas/market.ts'
+import { NO, YES } from '../../../services/orderbook/arena.ts'
+import { BufferPool } from '../../../services/snapshots/buffer-pool.ts'
+import { ChangeBus } from '../../../services/snapshots/change-bus.ts'
+import { IndexBytes } from '../../../services/snapshots/index-bytes.ts'
+import { MARKET_SORTS, type MarketFilter } from '../../../services/snapshots/market-queries.ts'
+import { MarketPages } from '../../../services/snapshots/pages.ts'
+import { stampOf } from '../../../services/snapshots/stamp.ts'
+import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { market, serve } from '../../helper.ts'
+
+function newStore(capacityMarkets = 100): SnapshotStore {
+  return new SnapshotStore({ capacityMarkets, capacityLevels: capacityMarkets * 64 })
+}
+
+t.test('the bus tells each consumer of a change once, in the order of the first change', async (t) => {
+  const bus = new ChangeBus(8)
+  const fast = bus.consume()
+  const slow = bus.consume()
+  const take = (consumer: typeof fast, limit?: number) => {
+    const slots: number[] = []
+    consumer.drain((slot) => slots.push(slot), limit)
+    return slots
+  }
+
+  for (const slot of [3, 1, 3, 3, 7]) bus.mark(slot)
+  t.same(take(fast), [3, 1, 7])
+  bus.mark(1)
+  t.same(take(fast), [1], 'changed again after it was taken')
+  t.same(take(slow, 2), [3, 1], 'who falls behind misses nothing and gets nothing twice')
+  t.equal(slow.pending, 1)
+  for (let round = 0; round < 20; round++) for (let slot = 0; slot < 8; slot++) bus.mark(slot)
+  t.same(take(slow).sort(), [0, 1, 2, 3, 4, 5, 6, 7], 'at most one entry a market')
+
+  fast.close()
+  bus.mark(2)
+  t.equal(fast.pending, 8, 'a closed consumer hears no more')
+})
+
+t.test('the bus wakes a consumer in a later turn, once for many changes', async (t) => {
+  const bus = new ChangeBus(4)
+  let woken = 0
+  const consumer = bus.consume(() => woken++)
+  for (const slot of [0, 1, 2]) bus.mark(slot)
+  t.equal(woken, 0, 'the writer never waits for a reader')
+  await new Promise(setImmediate)
+  t.equal(woken, 1)
+  consumer.drain(() => {})
+  bus.mark(0)
+  consumer.close()
+  await new Promise(setImmediate)
+  t.equal(woken, 1, 'not after it was closed')
+})
+
+const FILTERS: MarketFilter[] = [
+  ...MARKET_SORTS.map((sort) => ({ sort })),
+  { sort: 'id', venue: 'polymarket' },
+  { sort: 'title', status: 'open' },
+  { sort: '-volume24h', state: 'live' },
+  { sort: 'closeTime', q: 'BETA' },
+  { sort: 'id', venue: 'kalshi', status: 'halted', state: 'halted' }
+]
+
+const change = fc.record({
+  kind: fc.constantFrom('put', 'put', 'patch', 'remove', 'sync', 'unsync', 'look'),
+  n: fc.nat({ max: 11 }),
+  title: fc.constantFrom('alpha', 'Beta', 'beta two', 'gamma'),
+  status: fc.constantFrom('open' as const, 'halted' as const, 'closed' as const),
+  venue: fc.constantFrom('kalshi' as const, 'polymarket' as const),
+  volume: fc.constantFrom('1', '10', '9.5', null),
+  closeTime: fc.constantFrom('2027-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', null)
+})
+
+t.test('a query that is mended finds what a query from scratch finds', async () => {
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
+      const store = newStore(8)
+      for (const { kind, n, ...meta } of changes) {
+        const id = `kalshi:KXTEST-${String(n).padStart(4, '0')}`
+        const { title, status, venue, volume, closeTime } = meta
+        if (kind === 'put') store.put(market(n, { ...meta, volume24h: volume }), '')
+        else if (kind === 'patch') store.patch(id, { title, status, volume, closeTime, venue })
+        else if (kind === 'remove') store.remove(id)
+        else if (kind === 'look') for (const filter of FILTERS) store.queries.find(filter)
+        else {
+          const slot = store.get(id)?.slot
+          if (slot === undefined) continue
+          if (kind === 'sync') store.books.resynced(slot)
+          else store.books.raise(slot, 'disconnected')
+        }
+      }
+      for (const filter of FILTERS) {
+        const found = store.queries.find(filter).map(({ id }) => id)
+        if (found.join() !== fromScratch(store, filter).join()) return false
+      }
+      return true
+    }),
+    { numRuns: 300 }
+  )
+})
+
+function fromScratch(store: SnapshotStore, { venue, status, state, q, sort }: MarketFilter): string[] {
+  const keys: Record<string, (market: Market) => string | number> = {
+    id: ({ id }) => id,
+    title: ({ title }) => title,
+    closeTime: ({ closeTime }) => closeTime ?? '~',
+    '-volume24h': ({ volume24h }) => (volume24h === null ? 1 : -volume24h),
+    '-volume': ({ volume }) => (volume === null ? 1 : -volume)
+  }
+  const key = keys[sort] as (market: Market) => string | number
+  return [...store.records()]
+    .filter(({ market, slot }) => {
+      if (venue !== undefined && market.venue !== venue) return false
+      if (status !== undefined && market.status !== status) return false
+      if (state !== undefined && store.books.verdicts.state(slot) !== state) return false
+      return q === undefined || `${market.title}\n${market.symbol}`.toLowerCase().includes(q.toLowerCase())
+    })
+    .sort((a, b) => {
+      const [ofA, ofB] = [key(a.market), key(b.market)]
+      return ofA < ofB ? -1 : ofA > ofB ? 1 : a.id < b.id ? -1 : 1
+    })
+    .map(({ id }) => id)
+}
+
+t.test('a slot is used again without a trace of the market before', async (t) => {
+  const store = newStore(1)
+  const first = serve(store, market(1))
+  const stamp = stampOf(store, [first], 0, 1)
+  t.equal(store.put(market(2), ''), null, 'full')
+  store.remove(first.id)
+  t.equal(store.get(first.id), undefined)
+
+  const second = store.put(market(2), '')
+  t.ok(second)
+  if (second === null) return
+  t.equal(second.slot, first.slot)
+  t.not(stampOf(store, [second], 0, 1), stamp, 'no tag of the first fits the second')
+  t.equal(store.books.arena.count(second.slot, YES) + store.books.arena.count(second.slot, NO), 0)
+  t.match(store.books.verdicts.get(second.slot), { state: 'syncing', receivedAtMs: null, sequence: null })
+})
+
+t.test('markets that leave give all their memory back', async (t) => {
+  const store = newStore(50)
+  const fill = () => {
+    for (let n = 0; n < 50; n++) serve(store, market(n))
+  }
+  fill()
+  const { reservedLevels } = store.books.arena
+  for (let round = 0; round < 20; round++) {
+    for (let n = 0; n < 50; n++) store.remove(market(n).id)
+    t.equal(store.size, 0)
+    t.same(store.eventIds(), [], 'events leave with their last market')
+    fill()
+  }
+  t.equal(store.size, 50)
+  t.equal(store.books.arena.reservedLevels, reservedLevels, 'levels are used again')
+  t.same(store.eventIds().length, 3)
+})
+
+t.test('events whose market never comes do not pile up', async (t) => {
+  const store = newStore()
+  serve(store, market(0))
+  const { marketIds: _, ...header } = store.getEvent('kalshi:KXTEST-EVENT-0') as Event
+  const { catalogueVersion } = store
+  store.putEvent(header)
+  t.equal(store.catalogueVersion, catalogueVersion, 'the same again is no change')
+  for (let n = 0; n < 5_000; n++) store.putEvent({ ...header, id: `kalshi:LONE-${n}` })
+  t.ok(Reflect.get(store, 'eventHeaders').size <= 1_002)
+  serve(store, market(9, { eventId: 'kalshi:LONE-4999' }))
+  t.ok(store.getEvent('kalshi:LONE-4999'), 'the newest was kept for its market')
+  t.ok(store.getEvent('kalshi:KXTEST-EVENT-0'))
+})
+
+async function indexOf(bytes: IndexBytes): Promise<string> {
+  const slices: Buffer[] = []
+  for await (const slice of bytes.stream()) slices.push(slice)
+  return Buffer.concat(slices).toString()
+}
+
+t.test('the index keeps up with what changes, also while it is written', async (t) => {
+  const store = newStore(5_000)
+  const bytes = new IndexBytes(store)
+  t.equal(await indexOf(bytes), '[]')
+  for (let n = 0; n < 4_500; n++) store.put(market(n), '')
+  store.put(market(7, { title: 'x'.repeat(600) }), '')
+  const entries = JSON.parse(await indexOf(bytes))
+  t.equal(entries.length, 4_500)
+  t.match(entries[7], { id: 'kalshi:KXTEST-0007', title: 'x'.repeat(600), state: 'syncing' })
+  t.match(entries[8], { lastUpdatedMs: null })
+
+  const slices: Buffer[] = []
+  for await (const slice of bytes.stream()) {
+    if (slices.length === 0) {
+      store.remove(market(0).id)
+      store.remove(market(4_400).id)
+      const taker = serve(store, market(9_999))
+      t.ok(taker.slot === 4_400, 'its slot is another market’s')
+    }
+    slices.push(slice)
+  }
+  const ids = JSON.parse(Buffer.concat(slices).toString()).map(({ id }: { id: string }) => id)
+  t.equal(ids.length, 4_499)
+  t.notOk(ids.includes(market(4_400).id))
+  t.notOk(ids.includes(market(9_999).id), 'what came later is not in')
+  t.match(JSON.parse(await indexOf(bytes)).at(-1), { id: market(9_999).id, state: 'live' })
+})
+
+t.test('a page is kept once it was asked for again unchanged, and dropped when it changes', async (t) => {
+  const store = newStore()
+  for (let n = 0; n < 20; n++) serve(store, market(n))
+  const pages = new MarketPages(store)
+  const view = () => pages.view({ sort: 'id' }, 1, 10, 10)
+  const ask = () => {
+    const answer = pages.json(view(), 'page')
+    t.ok(answer)
+    return answer as NonNullable<typeof answer>
+  }
+  const first = ask()
+  const text = first.bytes.toString()
+  t.ok(first.lent, 'put together in a borrowed buffer')
+  pages.giveBack(first)
+  const second = ask()
+  t.equal(second.lent, first.lent, 'the same buffer again')
+  pages.giveBack(second)
+  const third = ask()
+  t.equal(third.lent, null, 'kept by now')
+  t.equal(third.bytes.toString(), text)
+  t.equal(ask().bytes, third.bytes)
+
+  store.patch(market(15).id, { title: 'on another page' })
+  t.equal(ask().bytes, third.bytes, 'a change elsewhere is none')
+  store.patch(market(3).id, { title: 'changed' })
+  const changed = ask()
+  t.ok(changed.lent)
+  t.equal(JSON.parse(changed.bytes.toString()).items[3].market.title, 'changed')
+
+  const gzipped = pages.gzip(view(), 'page')
+  t.equal(pages.gzip(view(), 'page'), gzipped, 'the gzip is kept at once')
+  store.remove(market(19).id)
+  t.not(pages.gzip(view(), 'page'), gzipped, 'the total is part of the page')
+})
+
+t.test('two pages that are on their way have two buffers', async (t) => {
+  const pool = new BufferPool()
+  const one = pool.take(100_000)
+  const two = pool.take(100_000)
+  t.not(one, two)
+  t.ok(one.length >= 100_000)
+  pool.give(one)
+  t.equal(pool.take(70_000), one)
+  for (let n = 0; n < 1_000; n++) pool.give(Buffer.allocUnsafeSlow(1 << 16))
+  t.ok(Reflect.get(pool, 'keptBytes') <= 16 << 20, 'what is kept is bounded')
+})
