@@ -271,9 +271,15 @@ export class PolymarketBooks {
   }
 
   private resynced(slot: number): void {
-    this.table.setSource(slot, 'websocket')
-    this.table.resynced(slot)
-    if (this.table.arena.crossed(slot)) this.corrupt(slot, 'crossed')
+    const { table } = this
+    table.setSource(slot, 'websocket')
+    if (!table.arena.crossed(slot)) {
+      table.resynced(slot)
+      return
+    }
+    // Raised before the others are taken back, so that the book is at no moment live.
+    this.corrupt(slot, 'crossed')
+    table.clear(slot, 'awaiting_snapshot', 'disconnected', 'drift')
   }
 
   /** Sets the size that rests at one price of the book, or holds it back with its match group. */
