@@ -63,9 +63,9 @@ export class SnapshotWatch {
     return this.lost.size
   }
 
-  /** A snapshot should come unasked: the market was just subscribed. */
+  /** A snapshot should come unasked: the market was just subscribed. A wait under way goes on. */
   expect(ticker: string, slot: number, nowMs: number): void {
-    this.waits.set(ticker, { slot, atMs: nowMs + this.timeoutMs, next: 'ask' })
+    if (!this.waits.has(ticker)) this.waits.set(ticker, { slot, atMs: nowMs + this.timeoutMs, next: 'ask' })
   }
 
   /** A snapshot is needed: the book is doubtful. */
@@ -82,7 +82,7 @@ export class SnapshotWatch {
     this.lost.delete(ticker)
   }
 
-  /** Forgets all: the connection is gone. */
+  /** Forgets all: the connection or the subscription is gone. */
   clear(): void {
     this.waits.clear()
     this.askedAtMs.clear()

@@ -254,6 +254,7 @@ export class KalshiStream {
   private resubscribeAll(): void {
     const sid = this.bookSid
     this.bookSid = null
+    this.watch.clear()
     const subscribe = () => this.subscribe([...this.slots.keys()])
     if (sid === null) subscribe()
     else
@@ -353,6 +354,7 @@ export class KalshiStream {
     }
     this.bookSid = null
     this.gap = null
+    this.watch.clear()
     for (const slot of this.slots.values()) table.raise(slot, 'awaiting_snapshot')
     this.later(waitMs, () => this.subscribe([...this.slots.keys()]))
   }

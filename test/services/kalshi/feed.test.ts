@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { loadSigner } from '../../../services/kalshi/auth.ts'
+import { KalshiFeed, type KalshiSettings } from '../../../services/kalshi/feed.ts'
+import { formatPrice, formatSize } from '../../../services/numbers/decimal.ts'
+import { getDepth } from '../../../services/orderbook/depth.ts'
+import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../../simulator/index.ts'
+import type { SimMarket } from '../../../simulator/model/types.ts'
+import { testConfig } from '../../helper.ts'
+
+const log = { info: () => {}, warn: () => {} }
+
+/** Waits for a condition; the test's own time limit ends a wait that does not. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(10)
+}
+
+async function simulate(t: Test, options: SimulatorOptions = {}): Promise<Simulator> {
+  const simulator = await startSimulator({
+    marketsPerVenue: 12,
+    rate: 400,
+    churnMs: 0,
+    openDelayMs: 0,
+    ...options
+  })
+  t.teardown(() => simulator.stop())
+  return simulator
+}
+
+function follow(
+  t: Test,
+  { kalshi }: Pick<Simulator, 'kalshi'>,
+  settings: Partial<KalshiSettings> = {},
+  hasKey = true
+) {
+  const store = new SnapshotStore({ capacityMarkets: 64, capacityLevels: 64 * 256 })
+  const feed = new KalshiFeed({
+    sink: store,
+    config: testConfig({
+      KALSHI_HTTP_BASE: kalshi.httpBase,
+      KALSHI_WS_URL: kalshi.wsUrl,
+      MAX_MARKETS_PER_VENUE: 40,
+      ...settings
+    }),
+    signer: hasKey ? loadSigner(kalshi.keyId, kalshi.privateKeyPem) : null,
+    log
+  })
+  t.teardown(() => feed.stop())
+  feed.start()
+  const slotOf = (ticker: string) => store.get(`kalshi:${ticker}`)?.slot ?? -1
+  const verdict = (ticker: string) => store.books.verdicts.get(slotOf(ticker))
+  return {
+    store,
+    feed,
+    slotOf,
+    verdict,
+    depth: (ticker: string) => getDepth(store.books.arena, slotOf(ticker), 1_000)
+  }
+}
+type Followed = ReturnType<typeof follow>
+
+/** The true book in the form of `getDepth`. */
+function truth({ book }: SimMarket) {
+  const side = (levels: Map<number, number>, direction: number) =>
+    [...levels]
+      .sort(([a], [b]) => direction * (a - b))
+      .map(([price, size]) => ({ price: formatPrice(price), size: formatSize(size) }))
+  return { bids: side(book.bids, -1), asks: side(book.asks, 1) }
+}
+
+const active = ({ world }: Simulator) => world.markets('kalshi').filter(({ status }) => status === 'active')
+const isTrue = ({ depth }: Followed, market: SimMarket) =>
+  JSON.stringify(depth(market.id)) === JSON.stringify(truth(market))
+const isLive = (followed: Followed, market: SimMarket) =>
+  followed.slotOf(market.id) >= 0 && followed.verdict(market.id).state === 'live'
+
+async function becomesTrue(t: Test, simulator: Simulator, followed: Followed): Promise<void> {
+  simulator.world.setRate(0)
+  await until(() => active(simulator).every((one) => isLive(followed, one) && isTrue(followed, one)))
+  for (const one of active(simulator)) t.same(followed.depth(one.id), truth(one))
+}
+
+t.test('over the stream every book equals the true one', async (t) => {
+  const simulator = await simulate(t)
+  simulator.faults.set('kalshi', 'shuffle_answers', {})
+  const followed = follow(t, simulator, { KALSHI_SERIES: '' })
+  await until(() => followed.feed.status().synced)
+  await until(() => followed.feed.status().counters.applied > 200)
+  await becomesTrue(t, simulator, followed)
+  const status = followed.feed.status()
+  t.match(status, {
+    source: 'websocket',
+    note: null,
+    connections: [{ state: 'open', markets: 12, reconnects: 0 }]
+  })
+  t.notOk(status.counters.ignored.has('drift'))
+  const [market] = active(simulator) as [SimMarket]
+  t.match(followed.verdict(market.id), { source: 'websocket', reason: null })
+  const event = followed.store.getEvent(`kalshi:${market.event.id}`)
+  t.ok(event?.marketIds.includes(`kalshi:${market.id}`), 'its event is served')
+})
+
+t.test('merged subscriptions, and a snapshot that does not come unasked', async (t) => {
+  const simulator = await simulate(t)
+  const [market] = active(simulator) as [SimMarket]
+  simulator.faults.set('kalshi', 'merged_subscribe', {})
+  simulator.faults.set('kalshi', 'no_snapshot', { market: market.id, count: 2 })
+  const followed = follow(t, simulator, { SNAPSHOT_TIMEOUT_MS: 100 })
+  await becomesTrue(t, simulator, followed)
+  t.equal(simulator.faults.fired('kalshi', 'no_snapshot'), 2, 'the third one came: after a new subscription')
+})
+
+t.test('a market whose snapshot never comes stays flagged and is reported', async (t) => {
+  const simulator = await simulate(t)
+  const [market, other] = active(simulator) as [SimMarket, SimMarket]
+  simulator.faults.set('kalshi', 'no_snapshot', { market: market.id })
+  const followed = follow(t, simulator, { SNAPSHOT_TIMEOUT_MS: 100 })
+  await until(() => followed.feed.status().note === '1 subscribed markets got no snapshot')
+  t.equal(followed.verdict(market.id).reason, 'awaiting_snapshot')
+  t.equal(followed.verdict(other.id).state, 'live')
+  t.equal(followed.feed.status().synced, true)
+})
+
+t.test('what spoils books is mended, each in its way', async (t) => {
+  const simulator = await simulate(t)
+  const { faults } = simulator
+  const followed = follow(t, simulator)
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  const spoilers = [
+    ['drop_delta', {}],
+    ['reorder_delta', {}],
+    ['duplicate_delta', {}],
+    ['renamed_field', {}],
+    ['too_many_decimals', {}],
+    ['crossed_book', {}],
+    ['negative_level', {}],
+    ['unknown_ids', {}],
+    ['unknown_type', {}],
+    ['nonjson_text', {}]
+  ] as const
+  for (const [name, parameters] of spoilers) {
+    const before = faults.fired('kalshi', name)
+    faults.set('kalshi', name, parameters)
+    await until(() => faults.fired('kalshi', name) > before)
+  }
+  for (const code of [25, 10, 17]) {
+    const { ignored } = followed.feed.status().counters
+    const before = ignored.get('error') ?? 0
+    faults.set('kalshi', 'kalshi_error', { code })
+    await until(() => (ignored.get('error') ?? 0) > before)
+    await until(() => active(simulator).every((one) => isLive(followed, one)))
+  }
+  faults.set('kalshi', 'cut_socket')
+  await until(() => followed.feed.status().connections[0]?.reconnects === 1)
+  await becomesTrue(t, simulator, followed)
+  const { ignored } = followed.feed.status().counters
+  for (const reason of ['duplicate', 'drift', 'negative_level', 'unknown_market', 'unknown_type', 'not_json'])
+    t.ok((ignored.get(reason) ?? 0) > 0, `${reason} was counted`)
+})
+
+t.test('a limit on markets halves the chunk, and a limit on commands waits', async (t) => {
+  const simulator = await simulate(t)
+  simulator.faults.set('kalshi', 'kalshi_error', { code: 26, count: 2 })
+  const first = follow(t, simulator)
+  await becomesTrue(t, simulator, first)
+  await first.feed.stop()
+  simulator.faults.set('kalshi', 'kalshi_error', { code: 27, count: 2 })
+  await becomesTrue(t, simulator, follow(t, simulator))
+})
+
+t.test('markets are added, paused, closed and settled by message and by clock', async (t) => {
+  const simulator = await simulate(t)
+  const { world } = simulator
+  const followed = follow(t, simulator)
+  const { store, verdict, feed } = followed
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+
+  const fresh = world.list('kalshi')
+  await until(() => isLive(followed, fresh))
+  t.ok(isTrue(followed, fresh) || world.running)
+
+  const [paused, settled, timed] = active(simulator) as [SimMarket, SimMarket, SimMarket]
+  world.pause(paused)
+  await until(() => verdict(paused.id).state === 'halted')
+  world.resume(paused)
+  await until(() => verdict(paused.id).state === 'live')
+
+  world.settle(settled, 'yes')
+  await until(() => store.get(`kalshi:${settled.id}`)?.market.status === 'settled')
+  t.match(store.get(`kalshi:${settled.id}`)?.market, { result: 'yes' })
+  t.match(verdict(settled.id), { state: 'closed', reason: 'market_settled' })
+
+  // The venue sends nothing at the close: only the time is known beforehand.
+  const { market } = store.get(`kalshi:${timed.id}`) as { market: { closeTime: string | null } }
+  t.ok(market.closeTime !== null)
+  store.patch(`kalshi:${timed.id}`, {})
+  await becomesTrue(t, simulator, followed)
+  t.equal(feed.status().connections[0]?.markets, active(simulator).length)
+})
+
+t.test('a market closes by the clock, without a message', async (t) => {
+  const simulator = await simulate(t)
+  const [market] = active(simulator) as [SimMarket]
+  market.closeMs = Date.now() + 1_200
+  const followed = follow(t, simulator)
+  await until(() => isLive(followed, market))
+  await until(() => followed.verdict(market.id).reason === 'market_closed')
+  t.ok(Date.now() >= market.closeMs)
+  t.ok(followed.depth(market.id).bids.length > 0, 'its last book is still served')
+})
+
+t.test('a refused key is not tried again: books are polled, and it is said why', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  simulator.faults.set('kalshi', 'credentials_refused', {})
+  const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 })
+  await becomesTrue(t, simulator, followed)
+  const status = followed.feed.status()
+  t.equal(status.source, 'poll')
+  t.match(status.note, /books are polled over REST, because Kalshi refused the API key/)
+  t.ok(simulator.stats().kalshi.upgradesRefused <= 1)
+})
+
+t.test('error 9 on the stream ends it the same way', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 })
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  simulator.faults.set('kalshi', 'kalshi_error', { code: 9 })
+  simulator.world.list('kalshi')
+  await until(() => followed.feed.status().source === 'poll')
+  await becomesTrue(t, simulator, followed)
+})
+
+t.test('without a key books are polled, and age is flagged', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 }, false)
+  await becomesTrue(t, simulator, followed)
+  const [market] = active(simulator) as [SimMarket]
+  t.match(followed.verdict(market.id), { source: 'poll', sequence: null, venueTimeMs: null })
+  t.match(followed.feed.status(), { source: 'poll', synced: true, connections: [] })
+  const version = followed.store.books.versions[followed.slotOf(market.id)]
+  const { ignored } = followed.feed.status().counters
+  const unchanged = ignored.get('unchanged') ?? 0
+  await until(() => (ignored.get('unchanged') ?? 0) > unchanged + 3)
+  t.equal(followed.store.books.versions[followed.slotOf(market.id)], version, 'an equal book is no change')
+  simulator.faults.set('kalshi', 'rest_status', { status: 503 })
+  await until(() => followed.verdict(market.id).reason === 'poll_overdue')
+  simulator.faults.clear('rest_status')
+  await until(() => followed.verdict(market.id).state === 'live')
+})
+
+t.test('a venue that is down at the start is retried', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  simulator.faults.set('kalshi', 'refuse_upgrade', { status: 503, count: 1 })
+  simulator.faults.set('kalshi', 'rest_html', { status: 502, count: 2 })
+  const followed = follow(t, simulator)
+  await becomesTrue(t, simulator, followed)
+  await followed.feed.stop()
+  const gone = follow(t, {
+    kalshi: { ...simulator.kalshi, httpBase: 'http://127.0.0.1:9/x', wsUrl: 'ws://127.0.0.1:9/x' }
+  })
+  await until(() => gone.feed.status().connections[0]?.state === 'waiting')
+  t.match(gone.feed.status(), { synced: false, connections: [{ lastError: /ECONNREFUSED/ }] })
+})
