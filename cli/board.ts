@@ -1,16 +1,20 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import type { FastifyInstance } from 'fastify'
+import { VENUES } from '../schemas/common.ts'
 import { YES } from '../services/orderbook/arena.ts'
 import { getQuote } from '../services/orderbook/quote.ts'
 import type { MarketRecord } from '../services/snapshots/store.ts'
 
-const ROWS = 12
+const ROWS_A_VENUE = 6
 const REDRAW_MS = 500
 /** Without a terminal a few rounds of lines show that the books move. */
 const PLAIN_ROUNDS = 3
 
-/** Shows the books that changed last: a table that redraws at a terminal, a few rounds of lines elsewhere. */
-export function startBoard(app: FastifyInstance): void {
+/**
+ * Shows each venue's busiest books: a table that redraws at a terminal, a few rounds of lines elsewhere. Returns
+ * what stops it.
+ */
+export function startBoard(app: FastifyInstance): () => void {
   const { snapshotStore: store } = app
   const consumer = store.consume()
   const recent = new Map<number, number>()
@@ -21,10 +25,10 @@ export function startBoard(app: FastifyInstance): void {
 
   const draw = () => {
     consumer.drain((slot) => recent.set(slot, (recent.get(slot) ?? 0) + 1))
-    const rows = [...recent]
-      .sort(([, a], [, b]) => b - a)
-      .flatMap(([slot]) => store.at(slot) ?? [])
-      .slice(0, ROWS)
+    const busiest = [...recent].sort(([, a], [, b]) => b - a).flatMap(([slot]) => store.at(slot) ?? [])
+    const rows = VENUES.flatMap((venue) =>
+      busiest.filter(({ market }) => market.venue === venue).slice(0, ROWS_A_VENUE)
+    )
     const changes = Math.round(((store.revision - revision) * 1_000) / REDRAW_MS)
     revision = store.revision
     if (rows.length === 0) return
@@ -43,7 +47,7 @@ export function startBoard(app: FastifyInstance): void {
     clearInterval(timer)
     consumer.close()
   }
-  app.addHook('onClose', async () => stop())
+  return stop
 }
 
 function row({ snapshotStore: { books } }: FastifyInstance, { slot, market }: MarketRecord): string {

@@ -33,7 +33,14 @@ export async function demoCommand(args: string[]): Promise<void> {
     POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
     POLYMARKET_WS_URL: polymarket.wsUrl
   })
-  const app = await startServer({ config, onClose: () => simulator.stop() })
+  let stopBoard = () => {}
+  const app = await startServer({
+    config,
+    onClose: async () => {
+      stopBoard()
+      await simulator.stop()
+    }
+  })
   const base = `http://${config.HOST}:${config.PORT}`
   const title = styleText('bold', 'Crossbook demo', { stream: process.stdout })
   console.log(`${title}: two simulated venues, one gateway. Stop with Ctrl-C.
@@ -43,7 +50,7 @@ export async function demoCommand(args: string[]): Promise<void> {
   Health        ${base}/v1/healthz
   Simulator     ${controlUrl}/faults   (switch faults on and watch the verdicts)
 `)
-  startBoard(app)
+  stopBoard = startBoard(app)
 }
 
 /** Returns the wished port, or a free one when somebody listens there already. */

@@ -39,7 +39,8 @@ export function simulatorOptions(
     const text = given[name as keyof typeof NAMES]
     if (text === undefined) continue
     const value = Number(text)
-    if (Number.isNaN(value)) throw new UsageError(`--${name} must be a number, but is ${JSON.stringify(text)}`)
+    if (Number.isNaN(value))
+      throw new UsageError(`--${name} must be a number, but is ${JSON.stringify(text)}`)
     options[target] = value
   }
   const problems = checkOptions(options)
