@@ -2,13 +2,19 @@ import compress from '@fastify/compress'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 
+const OPTIONS = { encodings: ['gzip' as const, 'identity' as const], zlibOptions: { level: 1 } }
+
 /**
  * Compresses the answers of the routes that ask for it with `compress: {}`. The pages of markets do not: they bring
  * their own gzip, kept as long as the page.
  */
 export default fp(
   async (app) => {
-    await app.register(compress, { global: false, encodings: ['gzip'], zlibOptions: { level: 1 } })
+    // Before the compressor's own hook: options of a route replace all of its general ones.
+    app.addHook('onRoute', (route) => {
+      if (typeof route.compress === 'object') route.compress = { ...OPTIONS, ...route.compress }
+    })
+    await app.register(compress, { ...OPTIONS, global: false })
     app.addHook('onRoute', (route) => {
       if (typeof route.compress !== 'object') return
       route.onSend = [

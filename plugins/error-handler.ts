@@ -11,15 +11,8 @@ const STATUS_BY_CODE: Record<string, number> = {
   NOT_READY: 503
 }
 
-/** Stable codes for what Fastify itself refuses. */
-const CODE_BY_STATUS: Record<number, string> = {
-  400: 'BAD_REQUEST',
-  404: 'ROUTE_NOT_FOUND',
-  405: 'METHOD_NOT_ALLOWED',
-  413: 'BODY_TOO_LARGE',
-  414: 'URI_TOO_LONG',
-  415: 'UNSUPPORTED_MEDIA_TYPE'
-}
+/** Stable codes for what Fastify itself refuses, where it is not simply a bad request. */
+const CODE_BY_STATUS: Record<number, string> = { 413: 'BODY_TOO_LARGE' }
 
 const ALLOW = 'GET, HEAD'
 

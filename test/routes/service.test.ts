@@ -1,0 +1,281 @@
+import t from 'tap'
+import { Counters } from '../../services/venue/counters.ts'
+import type { FeedStatus, VenueFeed } from '../../services/venue/port.ts'
+import { build, market, RECEIVED_AT_MS, serve } from '../helper.ts'
+
+/** A venue whose status a test sets. */
+function feed(
+  venue: 'kalshi' | 'polymarket',
+  change: Partial<FeedStatus> = {}
+): VenueFeed & { now: FeedStatus } {
+  const now: FeedStatus = {
+    venue,
+    source: 'websocket',
+    synced: false,
+    note: null,
+    connections: [],
+    discovery: { lastAtMs: null, selected: 0, lastError: null },
+    rest: { requests: 0, failures: 0, retries: 0, lastError: null },
+    counters: new Counters(),
+    ...change
+  }
+  return { venue, now, start: () => {}, stop: async () => {}, status: () => now }
+}
+
+const DATA_ROUTES = [
+  '/v1/markets',
+  '/v1/markets/index',
+  '/v1/markets.ndjson',
+  '/v1/markets/kalshi:KXTEST-0001',
+  '/v1/events',
+  '/v1/events/kalshi:KXTEST-EVENT-1',
+  '/v1/schedule'
+]
+
+t.test('before and after the first synchronisation', async (t) => {
+  const app = await build(t)
+  const kalshi = feed('kalshi')
+  const polymarket = feed('polymarket')
+  app.venueFeeds.push(kalshi, polymarket)
+  serve(app.snapshotStore, market(1))
+
+  for (const url of [...DATA_ROUTES, '/v1/readyz']) {
+    const response = await app.inject(url)
+    t.equal(response.statusCode, 503, url)
+    t.match(response.json(), { statusCode: 503, code: 'NOT_READY', error: 'Service Unavailable' })
+    t.match(response.headers['retry-after'], /^[1-9]/)
+  }
+  t.same((await app.inject('/v1/livez')).json(), { status: 'up' })
+  t.match((await app.inject('/v1/healthz')).json(), { status: 'starting' })
+
+  kalshi.now.synced = true
+  for (const url of DATA_ROUTES)
+    t.equal((await app.inject(url)).statusCode, 200, `${url} with one venue down`)
+  t.equal((await app.inject('/v1/readyz')).statusCode, 503)
+
+  polymarket.now.synced = true
+  t.same((await app.inject('/v1/readyz')).json(), { status: 'ready' })
+  t.match((await app.inject('/v1/healthz')).json(), { status: 'ok' })
+
+  kalshi.now.synced = false
+  polymarket.now.synced = false
+  t.equal(
+    (await app.inject('/v1/markets')).statusCode,
+    200,
+    'what was once true is served on, with its verdict'
+  )
+})
+
+t.test('GET /v1/healthz', async (t) => {
+  const app = await build(t)
+  const counters = new Counters()
+  counters.frames = 12
+  counters.applied = 10
+  counters.ignore('unknown_type')
+  counters.ignore('unknown_type')
+  counters.observe('cents')
+  app.venueFeeds.push(
+    feed('kalshi', {
+      synced: true,
+      note: 'without keys: polling',
+      source: 'poll',
+      counters,
+      connections: [
+        {
+          name: 'kalshi',
+          state: 'waiting',
+          markets: 2,
+          connectedAtMs: null,
+          lastMessageAtMs: RECEIVED_AT_MS,
+          messages: 12,
+          reconnects: 3,
+          lastError: 'refused'
+        }
+      ],
+      discovery: { lastAtMs: RECEIVED_AT_MS, selected: 2, lastError: null },
+      rest: { requests: 5, failures: 1, retries: 2, lastError: 'HTTP 500' }
+    }),
+    feed('polymarket', { synced: true })
+  )
+  serve(app.snapshotStore, market(1))
+  app.snapshotStore.put(market(2, { status: 'halted' }), '')
+  app.snapshotStore.put(market(3), '')
+
+  const health = (await app.inject('/v1/healthz')).json()
+  t.match(health, {
+    status: 'degraded',
+    store: { markets: 3, capacityMarkets: 3_000 },
+    validation: { mode: 'all', failed: 0, failuresByRoute: {} }
+  })
+  t.ok(health.process.residentBytes > 1e6)
+  t.same(health.venues[0], {
+    venue: 'kalshi',
+    source: 'poll',
+    synced: true,
+    note: 'without keys: polling',
+    lastMessageAt: '2026-11-20T12:34:56.789Z',
+    messagesPerSecond: 0,
+    connections: [
+      {
+        name: 'kalshi',
+        state: 'waiting',
+        markets: 2,
+        messages: 12,
+        reconnects: 3,
+        lastError: 'refused',
+        connectedAt: null,
+        lastMessageAt: '2026-11-20T12:34:56.789Z'
+      }
+    ],
+    markets: 3,
+    booksByState: { live: 1, halted: 1, syncing: 1 },
+    booksByReason: { venue_paused: 1, awaiting_snapshot: 1 },
+    discovery: { lastAt: '2026-11-20T12:34:56.789Z', selected: 2, lastError: null },
+    rest: { requests: 5, failures: 1, retries: 2, lastError: 'HTTP 500' },
+    counters: { frames: 12, applied: 10, ignored: { unknown_type: 2 }, seen: { cents: 1 } }
+  })
+  t.match(health.venues[1], { venue: 'polymarket', markets: 0, booksByState: {}, lastMessageAt: null })
+})
+
+t.test('GET /v1/events', async (t) => {
+  const app = await build(t)
+  for (let n = 0; n < 7; n++) serve(app.snapshotStore, market(n))
+  serve(app.snapshotStore, market(7, { eventId: null }))
+  const page = (await app.inject('/v1/events?pageSize=2')).json()
+  t.match(page, { page: 1, pageSize: 2, total: 3 })
+  t.same(
+    page.items.map(({ id }: { id: string }) => id),
+    ['kalshi:KXTEST-EVENT-0', 'kalshi:KXTEST-EVENT-1']
+  )
+  t.same((await app.inject('/v1/events?pageSize=2&page=2')).json().items, [
+    {
+      id: 'kalshi:KXTEST-EVENT-2',
+      venue: 'kalshi',
+      venueEventId: 'KXTEST-EVENT-2',
+      symbol: 'KXTEST-EVENT-2',
+      seriesId: null,
+      title: 'Event KXTEST-EVENT-2',
+      category: 'Tests',
+      mutuallyExclusive: false,
+      marketIds: [market(2).id, market(5).id]
+    }
+  ])
+  const { headers } = await app.inject('/v1/events')
+  const again = () => app.inject({ url: '/v1/events', headers: { 'if-none-match': headers.etag } })
+  app.snapshotStore.books.touch(0)
+  t.equal((await again()).statusCode, 304, 'what books do is nothing to events')
+  app.snapshotStore.remove(market(2).id)
+  t.equal((await again()).statusCode, 200)
+
+  t.same((await app.inject('/v1/events/kalshi:KXTEST-EVENT-2')).json().marketIds, [market(5).id])
+  const missing = await app.inject('/v1/events/kalshi:NOPE')
+  t.equal(missing.statusCode, 404)
+  t.match(missing.json(), { code: 'EVENT_NOT_FOUND' })
+  t.match((await app.inject('/v1/events/x?page=1')).json().message, /^query parameter page /)
+})
+
+t.test('GET /v1/schedule', async (t) => {
+  const app = await build(t)
+  for (let n = 0; n < 4; n++) serve(app.snapshotStore, market(n))
+  serve(app.snapshotStore, market(8, { venue: 'polymarket', closeTime: null }))
+  const page = (await app.inject('/v1/schedule?pageSize=2')).json()
+  t.match(page, { page: 1, pageSize: 2, total: 5 })
+  t.same(page.items[1], {
+    id: market(1).id,
+    venue: 'kalshi',
+    eventId: 'kalshi:KXTEST-EVENT-1',
+    title: market(1).title,
+    status: 'open',
+    eventStartTime: null,
+    openTime: '2026-01-01T00:00:00.000Z',
+    closeTime: '2027-01-01T01:00:00.000Z'
+  })
+  t.match((await app.inject('/v1/schedule?page=3&pageSize=2')).json().items, [
+    { id: market(8).id, closeTime: null }
+  ])
+  t.equal((await app.inject('/v1/schedule?venue=polymarket')).json().total, 1)
+  t.equal((await app.inject('/v1/schedule?status=closed')).json().total, 0)
+  const { headers } = await app.inject('/v1/schedule')
+  const again = () => app.inject({ url: '/v1/schedule', headers: { 'if-none-match': headers.etag } })
+  t.equal((await again()).statusCode, 304)
+  app.snapshotStore.patch(market(1).id, { closeTime: '2026-12-01T00:00:00.000Z' })
+  t.equal((await again()).statusCode, 200, 'a moved close time is news')
+})
+
+t.test('what is not served', async (t) => {
+  const app = await build(t)
+  const paths = [...DATA_ROUTES, '/v1/livez', '/v1/readyz', '/v1/healthz', '/openapi.json', '/docs']
+
+  t.test('every other method is refused, and told which are allowed', async (t) => {
+    for (const url of paths) {
+      for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+        const response = await app.inject({ method, url, payload: '{"broken' })
+        t.equal(response.statusCode, 405, `${method} ${url}`)
+        t.equal(response.headers.allow, 'GET, HEAD')
+        t.match(response.json(), { statusCode: 405, code: 'METHOD_NOT_ALLOWED', error: 'Method Not Allowed' })
+      }
+    }
+  })
+
+  t.test('an unknown path is 404 for every method', async (t) => {
+    for (const method of ['GET', 'HEAD', 'POST', 'DELETE'] as const) {
+      for (const url of ['/nope', '/v1', '/v1/market', '/v1/markets/a/b']) {
+        const response = await app.inject({ method, url })
+        t.equal(response.statusCode, 404, `${method} ${url}`)
+        if (method !== 'HEAD') t.match(response.json(), { code: 'ROUTE_NOT_FOUND' })
+      }
+    }
+  })
+
+  t.test('a body that is too large is not read', async (t) => {
+    const post = (payload: string) =>
+      app.inject({ method: 'POST', url: '/nope', payload, headers: { 'content-type': 'application/json' } })
+    const large = await post(JSON.stringify('x'.repeat(20_000)))
+    t.equal(large.statusCode, 413)
+    t.match(large.json(), { code: 'BODY_TOO_LARGE', error: 'Payload Too Large' })
+    t.match((await post('{')).json(), { statusCode: 400, code: 'BAD_REQUEST' })
+  })
+
+  t.test('a malformed URL is 400', async (t) => {
+    const response = await app.inject('/v1/markets/%E0%A4%A')
+    t.equal(response.statusCode, 400)
+    t.match(response.json(), { statusCode: 400, code: 'BAD_REQUEST' })
+    t.match((await app.inject('/v1/markets/')).json().message, /^path parameter id /)
+  })
+})
+
+t.test('a fault of ours is 500 without its details', async (t) => {
+  const app = await build(t)
+  app.venueFeeds.push({
+    ...feed('kalshi'),
+    status: () => {
+      throw new Error('secret detail')
+    }
+  })
+  const response = await app.inject('/v1/readyz')
+  t.equal(response.statusCode, 500)
+  t.match(response.json(), { statusCode: 500, code: 'INTERNAL_ERROR', error: 'Internal Server Error' })
+  t.notMatch(response.body, /secret/)
+})
+
+t.test('security headers', async (t) => {
+  const app = await build(t, { CORS_ORIGINS: 'https://a.example, https://b.example' })
+  const ask = (origin: string) => app.inject({ url: '/v1/markets', headers: { origin } })
+  const allowed = await ask('https://b.example')
+  t.equal(allowed.headers['access-control-allow-origin'], 'https://b.example')
+  t.match(allowed.headers.vary, /Origin.*accept-encoding/)
+  t.equal((await ask('https://c.example')).headers['access-control-allow-origin'], undefined)
+  const preflight = await app.inject({
+    method: 'OPTIONS',
+    url: '/v1/markets',
+    headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' }
+  })
+  t.equal(preflight.statusCode, 204)
+  t.equal(preflight.headers['access-control-allow-methods'], 'GET, HEAD')
+
+  const closed = await build(t)
+  const response = await closed.inject({ url: '/v1/markets', headers: { origin: 'https://a.example' } })
+  t.equal(response.headers['access-control-allow-origin'], undefined, 'no list, no origin')
+  t.equal(response.headers['x-content-type-options'], 'nosniff')
+  t.match(response.headers['content-security-policy'], /default-src 'self'/)
+})
