@@ -43,8 +43,8 @@ function wholeService(context: BenchContext): Promise<Figure> {
   return withWorld(context, async (world) => {
     const resident = async (kind: 'crossbook' | 'express') => {
       const server = await world.gateway(kind, { isMixed: true })
-      // Random pages, so more of them than there are: nearly every fragment is written.
-      await world.load(server, { paths: world.pages, ms: 120_000, limit: world.pages.length * 4 })
+      // Nearly every page, so nearly every fragment is written.
+      await world.warm(server)
       await world.mark(server, 'collect')
       return (await world.mark(server)).residentBytes / MEGABYTE
     }

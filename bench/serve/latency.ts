@@ -28,6 +28,7 @@ export function latency(context: BenchContext): Promise<Figure[]> {
     }
     const names = ['idle', 'fed'] as const
     context.progress('warming up')
+    await world.warm(server)
     for (const name of names) await cases[name]()
     const readings = await interleave(
       context.rounds,

@@ -17,6 +17,7 @@ export function mixed(context: BenchContext): Promise<Figure[]> {
     }
     const names = ['raw', 'crossbook', 'express'] as const
     context.progress('warming up')
+    for (const server of [crossbook, express]) await world.warm(server)
     for (const name of names) await cases[name]()
     const readings = await interleave(
       context.rounds,

@@ -17,6 +17,7 @@ export function page(context: BenchContext): Promise<Figure[]> {
     }
     const names = ['raw', 'again', 'random'] as const
     context.progress('warming up')
+    await world.warm(crossbook)
     for (const name of names) await cases[name]()
     const readings = await interleave(
       context.rounds,

@@ -15,6 +15,7 @@ export function peer(context: BenchContext): Promise<Figure[]> {
       gzip: await world.saturate(servers[name], { paths: warm, gzip: true })
     })
     context.progress('warming up')
+    for (const name of names) await world.warm(servers[name])
     for (const name of names) await measure(name)
     const readings = await interleave(context.rounds, names, measure, (round) =>
       context.progress(`round ${round + 1} of ${context.rounds}`)

@@ -8,6 +8,7 @@ import type { LoadPlan, LoadReading } from './load.ts'
 export const PAGE_SIZE = 50
 export const CONNECTIONS = 16
 export const UPDATES_PER_SECOND = 20_000
+const WARM_UP_MAX_MS = 60_000
 
 /** What a server did while it was asked as fast as it could answer. */
 export interface ServeReading {
@@ -68,6 +69,13 @@ export class ServeWorld {
       limit: null,
       ...plan
     } satisfies LoadPlan)
+  }
+
+  /** Lets a server write and compile what it does once, and drop what filling it left behind. */
+  async warm(server: Server): Promise<void> {
+    await this.load(server, { paths: this.pages, ms: WARM_UP_MAX_MS, limit: this.pages.length * 4 })
+    await this.mark(server, 'collect')
+    await this.load(server, { paths: this.pages })
   }
 
   /** Asks a server as fast as it answers, and reads its CPU time. */
