@@ -469,6 +469,23 @@ for (const useScanner of [true, false]) {
       })
     })
 
+    t.test('reads what JSON reads where keys occur twice or where they do not belong', async (t) => {
+      const { send, view, verdict } = setUp({ useScanner })
+      send(book())
+      const one = JSON.stringify(element())
+      const rest = `"timestamp":"${START + 1}","event_type":"price_change"`
+      send(
+        `{"price_changes":[${JSON.stringify(element({ price: '0.1' }))}],"price_changes":[${one}],${rest}}`
+      )
+      t.same(view().bids, ['0.42 x 25', ...START_VIEW.bids], 'the last one counts')
+      send(`{"price_changes":[${one.replace('"25"', '"26"')}],"asset_id":"1","hash":"2",${rest}}`)
+      t.same(view().bids, ['0.42 x 26', ...START_VIEW.bids])
+      send(`{"price_changes":[${one.replace('"size":"25"', '"size":"25","size":"27"')}],${rest}}`)
+      t.same(view().bids, ['0.42 x 27', ...START_VIEW.bids])
+      send(`{"price_changes":[${one}],"\\u0074imestamp":"${START + 5}",${rest}}`)
+      t.match(verdict(), { state: 'live', venueTimeMs: START + 1 })
+    })
+
     t.test('no longer applies what is not followed any more', async (t) => {
       const { send, books, ignored, slot } = setUp({ useScanner })
       send(book())
