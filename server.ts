@@ -20,7 +20,7 @@ const CLOSE_TIMEOUT_MS = 10_000
  */
 export async function startServer({ config, onClose }: ServerOptions): Promise<FastifyInstance> {
   const app = await buildApp({ config })
-  closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ signal, err }) => {
+  const grace = closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ signal, err }) => {
     if (err) app.log.fatal({ err }, 'unexpected error: closing')
     else app.log.info({ signal }, 'closing')
     await app.close()
@@ -29,7 +29,9 @@ export async function startServer({ config, onClose }: ServerOptions): Promise<F
   try {
     await app.listen({ host: config.HOST, port: config.PORT })
   } catch (error) {
+    grace.uninstall()
     await app.close()
+    await onClose?.()
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE')
       throw new ConfigError(`PORT ${config.PORT} is in use on ${config.HOST}: set PORT to a free one`)

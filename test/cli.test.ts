@@ -1,0 +1,274 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import type { ReplayResult } from '../cli/replay.ts'
+import { listOf, readSettings } from '../services/settings.ts'
+
+const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
+
+interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+function crossbook(args: string[], environment: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [bin, ...args],
+      { env: { PATH: process.env.PATH ?? '', ...environment }, maxBuffer: 64 * 1024 * 1024 },
+      (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr })
+    )
+  })
+}
+
+/** Resolves with everything printed so far, once that matches. */
+function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
+  let text = ''
+  child.stdout?.setEncoding('utf8')
+  return new Promise((resolve, reject) => {
+    child.stdout?.on('data', (chunk) => {
+      text += chunk
+      if (pattern.test(text)) resolve(text)
+    })
+    child.once('exit', () => reject(new Error(`ended without printing ${pattern}: ${text}`)))
+  })
+}
+
+function recording(t: Test, lines: unknown[]): string {
+  const file = join(t.testdir(), 'frames.jsonl')
+  writeFileSync(
+    file,
+    lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n')
+  )
+  return file
+}
+
+t.test('settings have defaults, are frozen, and empty ones count as not set', async (t) => {
+  const config = readSettings({ PORT: ' 0 ', LOG_LEVEL: '', KALSHI_SERIES: 'KXA, KXB,' })
+  t.match(config, { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'info', RECYCLER_INTERVAL_HOURS: 12 })
+  t.match(config, {
+    KALSHI_POLL_INTERVAL_MS: 5_000,
+    MAX_MARKETS_PER_VENUE: 500,
+    VALIDATE_RESPONSES: 'sample'
+  })
+  t.strictSame(listOf(config.KALSHI_SERIES), ['KXA', 'KXB'])
+  t.ok(Object.isFrozen(config))
+})
+
+t.test('a malformed setting ends the start with one sentence that names it, and exit code 1', async (t) => {
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ PORT: 'x' }, /^crossbook: PORT must be integer, but is "x"$/],
+    [{ PORT: '70000' }, /^crossbook: PORT must be <= 65535, but is "70000"$/],
+    [
+      { KALSHI_WS_URL: 'https://x' },
+      /^crossbook: KALSHI_WS_URL must match pattern .*, but is "https:\/\/x"$/
+    ],
+    [{ VENUES: 'kalshi,nyse' }, /^crossbook: VENUES must match pattern .*, but is "kalshi,nyse"$/],
+    [{ RECYCLER_INTERVAL_HOURS: '0' }, /^crossbook: RECYCLER_INTERVAL_HOURS must be > 0, but is "0"$/],
+    [
+      { KALSHI_API_KEY: 'id' },
+      /^crossbook: KALSHI_API_SECRET is missing although KALSHI_API_KEY is set: .*$/
+    ],
+    [{ KALSHI_API_KEY: 'id', KALSHI_API_SECRET: 's3cret' }, /^crossbook: KALSHI_API_SECRET [^\n]*$/],
+    [{ HOST: '203.0.113.1' }, /^crossbook: HOST 203.0.113.1 is no address of this machine: [^\n]*$/]
+  ]
+  const ended = await Promise.all(
+    cases.map(([environment]) => crossbook(['serve'], { PORT: '0', LOG_LEVEL: 'silent', ...environment }))
+  )
+  for (const [index, [environment, sentence]] of cases.entries()) {
+    const { code, stderr } = ended[index] as Ended
+    t.equal(code, 1, JSON.stringify(environment))
+    t.match(stderr.trim(), sentence)
+    t.notMatch(stderr, /s3cret/)
+  }
+})
+
+t.test('a taken port is one sentence', async (t) => {
+  const server = (await import('node:http')).createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const { code, stderr } = await crossbook(['serve'], { PORT: String(port), LOG_LEVEL: 'silent' })
+  t.equal(code, 1)
+  t.equal(stderr.trim(), `crossbook: PORT ${port} is in use on 127.0.0.1: set PORT to a free one`)
+})
+
+t.test('a venue that cannot be reached does not stop the gateway; secrets stay out of the log', async (t) => {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const nowhere = '127.0.0.1:9'
+  const child = spawn(process.execPath, [bin, 'serve'], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: '0',
+      LOG_LEVEL: 'trace',
+      KALSHI_API_KEY: 'my-key-id',
+      KALSHI_API_SECRET: pem.replaceAll('\n', '\\n'),
+      KALSHI_HTTP_BASE: `http://${nowhere}`,
+      KALSHI_WS_URL: `ws://${nowhere}`,
+      POLYMARKET_HTTP_BASE: `http://${nowhere}`,
+      POLYMARKET_GAMMA_BASE: `http://${nowhere}`,
+      POLYMARKET_WS_URL: `ws://${nowhere}`
+    },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const log = await printed(child, /Server listening at \S+"[\s\S]*ECONNREFUSED/)
+  const address = /listening at (http:\S+)"/.exec(log)?.[1]
+  t.equal((await fetch(`${address}/v1/livez`)).status, 200)
+  t.equal((await fetch(`${address}/v1/readyz`)).status, 503)
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  t.strictSame(await ended, [0, null])
+  t.notMatch(log, new RegExp(pem.split('\n')[1] as string))
+  t.notMatch(log, /my-key-id/)
+})
+
+t.test('the demo prints its addresses, serves live books of both venues, and ends on SIGTERM', async (t) => {
+  const child = spawn(process.execPath, [bin, 'demo', '--markets', '20'], {
+    env: { PATH: process.env.PATH ?? '', PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const text = await printed(child, /\blive\b/)
+  const docs = /Swagger UI\s+(http\S+)/.exec(text)?.[1]
+  const api = /API\s+(http\S+)/.exec(text)?.[1]
+  t.equal((await fetch(docs as string)).status, 200)
+  const page = (await (await fetch(api as string)).json()) as {
+    total: number
+    items: { verdict: { state: string } }[]
+  }
+  t.equal(page.total, 40)
+  t.ok(page.items.some(({ verdict }) => verdict.state === 'live'))
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  t.strictSame(await ended, [0, null])
+})
+
+const snapshot = (seq: number, ticker: string) => ({
+  type: 'orderbook_snapshot',
+  sid: 1,
+  seq,
+  msg: { market_ticker: ticker, yes_dollars_fp: [['0.4100', '120.00']], no_dollars_fp: [['0.5500', '10.00']] }
+})
+const delta = (seq: number, ticker: string, price: string, change: string) => ({
+  type: 'orderbook_delta',
+  sid: 1,
+  seq,
+  msg: { market_ticker: ticker, price_dollars: price, delta_fp: change, side: 'yes', ts_ms: 1 }
+})
+
+t.test('replay prints the books that a Kalshi session leaves, its gaps and what it ignored', async (t) => {
+  const file = recording(t, [
+    { type: 'subscribed', id: 1, msg: { channel: 'orderbook_delta', sid: 1 } },
+    snapshot(1, 'KXA-1'),
+    { received_ms: 1_000, frame: snapshot(2, 'KXB-1') },
+    { received_ms: 1_001, frame: JSON.stringify(delta(3, 'KXA-1', '0.4200', '35.50')) },
+    'not json at all',
+    delta(5, 'KXA-1', '0.4200', '-35.50'),
+    snapshot(6, 'KXB-1')
+  ])
+  const { code, stdout, stderr } = await crossbook(['replay', '--venue', 'kalshi', '--file', file, '--json'])
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  const result = JSON.parse(stdout) as ReplayResult
+  t.match(result, { frames: 7, applied: 4, gaps: [{ sid: 1, expected: 4, received: 5, frame: 6 }] })
+  t.equal(
+    Object.values(result.ignored).reduce((sum, count) => sum + count, 0) + result.applied,
+    result.frames
+  )
+  t.match(result.books['KXA-1'], {
+    state: 'suspect',
+    bids: [
+      ['0.42', '35.5'],
+      ['0.41', '120']
+    ],
+    asks: [['0.45', '10']]
+  })
+  t.match(result.books['KXB-1'], { state: 'live', sequence: 6 })
+  const table = await crossbook(['replay', '--venue', 'kalshi', '--file', file])
+  t.match(
+    table.stdout,
+    /7 frames, 4 applied[\s\S]*gap on sid 1 at frame 6: expected 4, received 5[\s\S]*KXA-1/
+  )
+})
+
+t.test('replay prints the books that a Polymarket session leaves', async (t) => {
+  const asset = '70741852963074185296307418529630741852963074185296307418529630741852963074185'
+  const market = '0x5ec1a7e05ec1a7e05ec1a7e05ec1a7e05ec1a7e05ec1a7e05ec1a7e05ec1a7e0'
+  const file = recording(t, [
+    [
+      {
+        market,
+        asset_id: asset,
+        timestamp: '1795000000000',
+        hash: 'fb2ceb0dd5ed85104c3e52536602f19798887494',
+        bids: [{ price: '0.4', size: '100' }],
+        asks: [{ price: '0.43', size: '30' }],
+        event_type: 'book'
+      }
+    ],
+    'PONG',
+    {
+      market,
+      price_changes: [
+        {
+          asset_id: asset,
+          price: '0.42',
+          size: '25',
+          side: 'BUY',
+          hash: '5a4bd5f439989ca393a6a9e9d7f2da1a5b946182'
+        }
+      ],
+      timestamp: '1795000000731',
+      event_type: 'price_change'
+    }
+  ])
+  const { stdout } = await crossbook(['replay', '--venue', 'polymarket', '--file', file, '--json'])
+  const result = JSON.parse(stdout) as ReplayResult
+  t.match(result, { frames: 3, applied: 2, ignored: { text: 1 }, gaps: [] })
+  t.strictSame(result.books, {
+    [asset]: {
+      bids: [
+        ['0.42', '25'],
+        ['0.4', '100']
+      ],
+      asks: [['0.43', '30']],
+      sequence: null,
+      state: 'live'
+    }
+  })
+})
+
+t.test('a command line that cannot be understood is one sentence and exit code 1', async (t) => {
+  const cases: [string[], RegExp][] = [
+    [['trade'], /there is no command trade/],
+    [['replay', '--file', 'x'], /--venue must be kalshi or polymarket/],
+    [['replay', '--venue', 'kalshi'], /--file must name a recording/],
+    [['replay', '--venue', 'kalshi', '--file', '/nowhere.jsonl'], /\/nowhere.jsonl cannot be read/],
+    [['replay', '--colour'], /Unknown option '--colour'/],
+    [['simulate', '--rate', 'fast'], /--rate must be a number, but is "fast"/],
+    [['simulate', '--markets', '0'], /marketsPerVenue must be an integer from 1/],
+    [['simulate', '--replay', 'kalshi'], /--replay and --file go together/]
+  ]
+  const ended = await Promise.all(cases.map(([args]) => crossbook(args)))
+  for (const [index, [args, sentence]] of cases.entries()) {
+    const { code, stderr } = ended[index] as Ended
+    t.equal(code, 1, args.join(' '))
+    t.match(stderr, sentence)
+    t.equal(stderr.trim().split('\n').length, 1)
+  }
+  for (const command of ['serve', 'demo', 'simulate', 'replay']) {
+    t.match(await crossbook([command, '--help']), {
+      code: 0,
+      stdout: new RegExp(`Usage: crossbook ${command}`)
+    })
+  }
+  t.match(await crossbook([]), { code: 0, stdout: /Usage: crossbook COMMAND/ })
+})
