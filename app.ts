@@ -2,9 +2,11 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import compression from './plugins/compression.ts'
 import config from './plugins/config.ts'
-import errorHandler from './plugins/error-handler.ts'
+import errorHandler, { replyWithError } from './plugins/error-handler.ts'
 import healthMonitor from './plugins/health-monitor.ts'
+import kalshiFeed from './plugins/kalshi-feed.ts'
 import openapi from './plugins/openapi.ts'
+import polymarketFeed from './plugins/polymarket-feed.ts'
 import responseValidation from './plugins/response-validation.ts'
 import security from './plugins/security.ts'
 import snapshotStore from './plugins/snapshot-store.ts'
@@ -33,6 +35,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // Without it, an open stream keeps `close` waiting for ever.
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    // A URL that cannot be decoded never reaches a route.
+    frameworkErrors: replyWithError,
     // What a query does not know is refused by name, not dropped.
     ajv: { customOptions: { removeAdditional: false } }
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -46,8 +50,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(snapshotStore)
   await app.register(venueFeeds)
   if (options.feeds !== 'none') {
-    await app.register(import('./plugins/kalshi-feed.ts'))
-    await app.register(import('./plugins/polymarket-feed.ts'))
+    await app.register(kalshiFeed)
+    await app.register(polymarketFeed)
   }
   await app.register(healthMonitor)
   await app.register(v1, { prefix: '/v1' })

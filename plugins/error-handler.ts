@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyError, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ErrorBody } from '../schemas/error.ts'
 import { CrossbookError, NotReadyError } from '../services/errors.ts'
@@ -40,27 +40,30 @@ export default fp(
       void reply.code(404).send(body(404, 'ROUTE_NOT_FOUND', message))
     })
 
-    app.setErrorHandler<FastifyError>((error, request, reply) => {
-      if (error instanceof CrossbookError) {
-        const status = STATUS_BY_CODE[error.code]
-        if (status !== undefined) {
-          if (error instanceof NotReadyError) reply.header('retry-after', error.retryAfterSeconds)
-          return reply.code(status).send(body(status, error.code, error.message))
-        }
-      } else if (error.validation !== undefined) {
-        return reply.code(400).send(body(400, 'BAD_REQUEST', validationMessage(error)))
-      } else if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
-        const code = CODE_BY_STATUS[error.statusCode] ?? 'BAD_REQUEST'
-        return reply.code(error.statusCode).send(body(error.statusCode, code, error.message))
-      }
-      request.log.error({ err: error }, 'a request failed')
-      return reply
-        .code(500)
-        .send(body(500, 'INTERNAL_ERROR', 'the request failed on our side: the log says why'))
-    })
+    app.setErrorHandler(replyWithError)
   },
   { name: 'error-handler' }
 )
+
+/** Answers an error, whoever threw it, in the one shape that clients know. */
+export function replyWithError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const [status, code, message] = describe(error)
+  if (status === 500) request.log.error({ err: error }, 'a request failed')
+  if (error instanceof NotReadyError) reply.header('retry-after', error.retryAfterSeconds)
+  void reply.code(status).send(body(status, code, message))
+}
+
+function describe(error: FastifyError): [status: number, code: string, message: string] {
+  if (error instanceof CrossbookError) {
+    const status = STATUS_BY_CODE[error.code]
+    if (status !== undefined) return [status, error.code, error.message]
+  } else if (error.validation !== undefined) {
+    return [400, 'BAD_REQUEST', validationMessage(error)]
+  } else if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return [error.statusCode, CODE_BY_STATUS[error.statusCode] ?? 'BAD_REQUEST', error.message]
+  }
+  return [500, 'INTERNAL_ERROR', 'the request failed on our side: the log says why']
+}
 
 function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] as string

@@ -11,6 +11,9 @@ declare module 'fastify' {
   }
 }
 
+/** Quoted, and keys too by YAML 1.1: many readers still take yes, no, off and dates for more than text. */
+const YAML_STYLE = { version: '1.1', defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' } as const
+
 const VERSION = '0.1.0'
 
 export default fp(
@@ -45,8 +48,7 @@ export default fp(
     })
     await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { tryItOutEnabled: true } })
 
-    // As YAML 1.1, which quotes yes, no and off: many readers still take them for booleans.
-    app.decorate('openapiYaml', () => stringify(app.swagger(), { version: '1.1' }))
+    app.decorate('openapiYaml', () => stringify(app.swagger(), YAML_STYLE))
 
     app.get('/openapi.json', { schema: { hide: true }, compress: {} }, async () => app.swagger())
     app.get('/openapi.yaml', { schema: { hide: true }, compress: {} }, async (_request, reply) => {

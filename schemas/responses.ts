@@ -4,6 +4,7 @@ import type { ErrorBody } from './error.ts'
 const ERROR_DESCRIPTIONS = {
   400: 'A parameter is unknown or malformed; the message names it',
   404: 'There is none with this id',
+  500: 'The request failed on our side; the log says why',
   503: 'The first synchronisation is not done; retry after the seconds in Retry-After'
 }
 
@@ -15,9 +16,9 @@ export const ETAG_HEADER = { headers: { ETag: ETAG } }
 
 type ErrorStatus = keyof typeof ERROR_DESCRIPTIONS
 
-/** Returns the declarations of the errors that a route can answer. */
+/** Returns the declarations of the errors that a route can answer; any can fail with 500. */
 export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]) {
-  const entries = statuses.map((status) => [
+  const entries = [...statuses, 500 as const].map((status) => [
     status,
     Type.Unsafe<ErrorBody>(
       Type.Ref('Error', {
@@ -26,7 +27,7 @@ export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]
       })
     )
   ])
-  return Object.fromEntries(entries) as Record<Status, ReturnType<typeof Type.Unsafe<ErrorBody>>>
+  return Object.fromEntries(entries) as Record<Status | 500, ReturnType<typeof Type.Unsafe<ErrorBody>>>
 }
 
 /** The answer to a client that already holds the current state. */
