@@ -2,6 +2,10 @@ import compress from '@fastify/compress'
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 
+/**
+ * Level 1, measured on 2,000 markets: 3.7 MB of lines become 14.6 times smaller in 4.6 ms, at level 6 19.6 times in
+ * 13 ms, with brotli 4 22.5 times in 20 ms; on the index and the schedule the levels differ by a twentieth.
+ */
 const OPTIONS = { encodings: ['gzip' as const, 'identity' as const], zlibOptions: { level: 1 } }
 
 /**
