@@ -4,12 +4,12 @@ import { reasonBit } from '../integrity/verdict.ts'
 import { ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
-import { ByteIndex } from '../venue/byte-index.ts'
 import { Counters } from '../venue/counters.ts'
+import { AssetIndex } from './asset-index.ts'
 import { Freshness } from './freshness.ts'
 import { MatchGroup } from './match-group.ts'
 import { type ParsedBook, type ParsedLevel, type ParsedMessage, parseFrame } from './parse.ts'
-import { FrameScanner } from './scan.ts'
+import { FrameScanner, MAX_CHANGES } from './scan.ts'
 
 /** Why the book of one market must be read again. */
 export type CorruptReason = 'drift' | 'crossed' | 'snapshot_behind'
@@ -53,15 +53,14 @@ export class PolymarketBooks {
   readonly counters = new Counters()
   private readonly table: BookTable
   private readonly options: Required<Omit<PolymarketBooksOptions, 'table'>>
-  /** Twice the slot for the first outcome's token, one more for the complement's. */
-  private readonly index = new ByteIndex()
+  private readonly assets: AssetIndex
   private readonly bids = new LevelList()
   private readonly asks = new LevelList()
   private readonly scanner = new FrameScanner(this.bids, this.asks)
+  /** Of each element of the message that is being applied. */
+  private readonly slots = new Int32Array(MAX_CHANGES)
   private readonly held = new Map<number, MatchGroup>()
   private readonly freshness: Freshness
-  /** By slot. */
-  private readonly assetIds: string[] = []
 
   constructor({
     table,
@@ -73,14 +72,13 @@ export class PolymarketBooks {
   }: PolymarketBooksOptions) {
     this.table = table
     this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner }
+    this.assets = new AssetIndex(table.capacityMarkets)
     this.freshness = new Freshness(table.capacityMarkets)
   }
 
   /** Applies the frames of a market's first token to the book in `slot`; null where the complement is not known. */
   follow(assetId: string, slot: number, complementId: string | null): void {
-    this.index.set(assetId, slot * 2)
-    if (complementId !== null) this.index.set(complementId, slot * 2 + 1)
-    this.assetIds[slot] = assetId
+    this.assets.follow(assetId, slot, complementId)
     this.freshness.reset(slot)
     this.held.delete(slot)
   }
@@ -88,18 +86,16 @@ export class PolymarketBooks {
   unfollow(assetId: string, complementId: string | null): void {
     const slot = this.slotOf(assetId)
     if (slot !== undefined) this.held.delete(slot)
-    this.index.delete(assetId)
-    if (complementId !== null) this.index.delete(complementId)
+    this.assets.unfollow(assetId, complementId)
   }
 
   slotOf(assetId: string): number | undefined {
-    const code = this.index.get(assetId)
-    return code === undefined || isComplement(code) ? undefined : code >> 1
+    return this.assets.get(assetId)
   }
 
   /** Assets with a book of their own and where it is. */
-  *followed(): IterableIterator<[assetId: string, slot: number]> {
-    for (const [assetId, code] of this.index.entries()) if (!isComplement(code)) yield [assetId, code >> 1]
+  followed(): IterableIterator<[assetId: string, slot: number]> {
+    return this.assets.entries()
   }
 
   /** The subscription of a book starts anew: it waits for its snapshot and keeps its last levels, flagged. */
@@ -125,29 +121,8 @@ export class PolymarketBooks {
       }
       return
     }
-    const { assetStart, assetEnd, hash, timestampMs } = scanner
-    if (scanner.isBook) {
-      const start = assetStart[0] as number
-      const end = assetEnd[0] as number
-      let code = this.index.find(frame, start, end)
-      if (code < 0 && this.options.autoFollow) code = this.followNew(frame.toString('latin1', start, end))
-      this.replaceBook(code, timestampMs, hash[0] as number, receivedAtMs)
-      return
-    }
-    for (let i = 0; i < scanner.count; i++) {
-      const code = this.index.find(frame, assetStart[i] as number, assetEnd[i] as number)
-      const outcome = scanner.outcome[i] as Outcome
-      const price = scanner.price[i] as number
-      this.change(
-        code,
-        outcome,
-        price,
-        scanner.size[i] as number,
-        timestampMs,
-        hash[i] as number,
-        receivedAtMs
-      )
-    }
+    if (scanner.isBook) this.applyScannedBook(frame, receivedAtMs)
+    else this.applyScannedChanges(frame, receivedAtMs)
   }
 
   /**
@@ -176,6 +151,55 @@ export class PolymarketBooks {
       if (!(nowMs - group.receivedAtMs < GROUP_SILENCE_MS)) this.endGroup(slot, group)
   }
 
+  private applyScannedBook(frame: Buffer, receivedAtMs: number): void {
+    const { scanner } = this
+    const start = scanner.assetStart[0] as number
+    const end = scanner.assetEnd[0] as number
+    const slot = this.assets.find(frame, start, end)
+    if (slot >= 0) this.replaceBook(slot, scanner.timestampMs, scanner.hash[0] as number, receivedAtMs)
+    else
+      this.replaceNew(
+        frame.toString('latin1', start, end),
+        scanner.timestampMs,
+        scanner.hash[0] as number,
+        receivedAtMs
+      )
+  }
+
+  /** The elements of a message are about one market: its first token, and the complement before or after it. */
+  private applyScannedChanges(frame: Buffer, receivedAtMs: number): void {
+    const { scanner, assets, slots } = this
+    const { assetStart, assetEnd, count } = scanner
+    let home = -1
+    for (let i = 0; i < count; i++) {
+      const start = assetStart[i] as number
+      const end = assetEnd[i] as number
+      const slot =
+        home >= 0 && assets.isComplementOf(home, frame, start, end) ? -1 : assets.find(frame, start, end)
+      slots[i] = slot
+      if (slot >= 0) home = slot
+    }
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i] as number
+      if (slot >= 0) {
+        this.change(
+          slot,
+          scanner.outcome[i] as Outcome,
+          scanner.price[i] as number,
+          scanner.size[i] as number,
+          scanner.timestampMs,
+          scanner.hash[i] as number,
+          receivedAtMs
+        )
+      } else {
+        const start = assetStart[i] as number
+        const end = assetEnd[i] as number
+        if (home >= 0 && assets.isComplementOf(home, frame, start, end)) this.counters.ignore('complement')
+        else this.ignoreUnfollowed(frame.toString('latin1', start, end))
+      }
+    }
+  }
+
   private applyMessage(message: ParsedMessage, receivedAtMs: number): void {
     switch (message.kind) {
       case 'book':
@@ -183,18 +207,20 @@ export class PolymarketBooks {
         return
       case 'change': {
         const { assetId, outcome, price, size, timestampMs, hash } = message
-        this.change(this.index.get(assetId) ?? -1, outcome, price, size, timestampMs, hash, receivedAtMs)
+        const slot = this.assets.get(assetId)
+        if (slot === undefined) this.ignoreUnfollowed(assetId)
+        else this.change(slot, outcome, price, size, timestampMs, hash, receivedAtMs)
         return
       }
       case 'drift':
         this.drift(message.assetId, message.timestampMs, message.hash)
         return
       case 'tick_size': {
-        const code = this.index.get(message.assetId)
-        if (code === undefined) this.counters.ignore('unknown_market')
+        const slot = this.assets.get(message.assetId) ?? this.assets.getComplement(message.assetId)
+        if (slot === undefined) this.counters.ignore('unknown_market')
         else {
           this.counters.observe('tick_size_change')
-          this.options.onHint({ kind: 'tick_size', slot: code >> 1, tickSize: message.tickSize })
+          this.options.onHint({ kind: 'tick_size', slot, tickSize: message.tickSize })
         }
         return
       }
@@ -211,13 +237,11 @@ export class PolymarketBooks {
   }
 
   private applyBook(book: ParsedBook, receivedAtMs: number): void {
-    let code = this.index.get(book.assetId) ?? -1
-    if (!this.readLevels(book)) {
-      this.drift(book.assetId, book.timestampMs, book.hash)
-      return
-    }
-    if (code < 0 && this.options.autoFollow) code = this.followNew(book.assetId)
-    this.replaceBook(code, book.timestampMs, book.hash, receivedAtMs)
+    const { assetId, timestampMs, hash } = book
+    const slot = this.assets.get(assetId)
+    if (!this.readLevels(book)) this.drift(assetId, timestampMs, hash)
+    else if (slot !== undefined) this.replaceBook(slot, timestampMs, hash, receivedAtMs)
+    else this.replaceNew(assetId, timestampMs, hash, receivedAtMs)
   }
 
   /** Puts a book into `bids` and `asks` as the arena keeps it: both ascending, asks as bids for the complement. */
@@ -225,22 +249,24 @@ export class PolymarketBooks {
     return fill(this.bids, bids, YES) && fill(this.asks, asks, NO)
   }
 
-  private followNew(assetId: string): number {
-    const slot = this.table.allocate()
-    if (slot < 0) return -1
+  /** A book of an asset that is not followed: in a recording, it is from now on. */
+  private replaceNew(assetId: string, timestampMs: number, hash: number, receivedAtMs: number): void {
+    const slot = this.options.autoFollow ? this.table.allocate() : -1
+    if (slot < 0) {
+      this.ignoreUnfollowed(assetId)
+      return
+    }
     this.follow(assetId, slot, null)
-    return slot * 2
+    this.replaceBook(slot, timestampMs, hash, receivedAtMs)
   }
 
   /** Replaces a book by the levels in `bids` and `asks`. */
-  private replaceBook(code: number, timestampMs: number, hash: number, receivedAtMs: number): void {
-    if (!this.isFollowed(code)) return
-    const slot = code >> 1
+  private replaceBook(slot: number, timestampMs: number, hash: number, receivedAtMs: number): void {
     if (this.has(slot, AWAITING)) {
       // A snapshot that lacks changes which were told before it, and left out for want of one, is none.
       if (!this.freshness.holdsStream(slot, timestampMs, hash)) {
         this.counters.ignore('snapshot_behind')
-        this.options.onCorrupt(this.assetIds[slot] as string, slot, 'snapshot_behind')
+        this.options.onCorrupt(this.assets.assetOf(slot), slot, 'snapshot_behind')
         return
       }
     } else if (this.freshness.isInSeed(slot, timestampMs)) {
@@ -284,7 +310,7 @@ export class PolymarketBooks {
 
   /** Sets the size that rests at one price of the book, or holds it back with its match group. */
   private change(
-    code: number,
+    slot: number,
     outcome: Outcome,
     price: PriceE4,
     size: SizeE6,
@@ -292,8 +318,6 @@ export class PolymarketBooks {
     hash: number,
     receivedAtMs: number
   ): void {
-    if (!this.isFollowed(code)) return
-    const slot = code >> 1
     this.freshness.streamed(slot, timestampMs, hash)
     if (this.has(slot, AWAITING)) {
       this.counters.ignore('awaiting_snapshot')
@@ -364,9 +388,11 @@ export class PolymarketBooks {
   }
 
   private drift(assetId: string, timestampMs: number, hash: number): void {
-    const code = this.index.get(assetId) ?? -1
-    if (!this.isFollowed(code)) return
-    const slot = code >> 1
+    const slot = this.assets.get(assetId)
+    if (slot === undefined) {
+      this.ignoreUnfollowed(assetId)
+      return
+    }
     if (timestampMs >= 0) this.freshness.streamed(slot, timestampMs, hash)
     this.counters.ignore('drift')
     this.corrupt(slot, 'drift')
@@ -374,7 +400,7 @@ export class PolymarketBooks {
 
   private corrupt(slot: number, reason: 'drift' | 'crossed'): void {
     this.table.raise(slot, reason)
-    this.options.onCorrupt(this.assetIds[slot] as string, slot, reason)
+    this.options.onCorrupt(this.assets.assetOf(slot), slot, reason)
   }
 
   private outOfRoom(slot: number, error: unknown): void {
@@ -383,19 +409,13 @@ export class PolymarketBooks {
     this.table.raise(slot, 'arena_full')
   }
 
-  private isFollowed(code: number): boolean {
-    if (code >= 0 && !isComplement(code)) return true
-    this.counters.ignore(code < 0 ? 'unknown_market' : 'complement')
-    return false
+  private ignoreUnfollowed(assetId: string): void {
+    this.counters.ignore(this.assets.getComplement(assetId) === undefined ? 'unknown_market' : 'complement')
   }
 
   private has(slot: number, bit: number): boolean {
     return ((this.table.verdicts.reasons[slot] as number) & bit) !== 0
   }
-}
-
-function isComplement(code: number): boolean {
-  return (code & 1) === 1
 }
 
 function fill(list: LevelList, levels: readonly ParsedLevel[], outcome: Outcome): boolean {

@@ -7,6 +7,7 @@ import {
   GIVE_UP,
   hold,
   isAt,
+  isWord,
   numberEnd,
   readPrice,
   readSize,
@@ -19,7 +20,7 @@ import {
 } from './scan-bytes.ts'
 
 /** More elements than this in one message take the generic path; the venue sends two. */
-const MAX_CHANGES = 64
+export const MAX_CHANGES = 64
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -65,12 +66,20 @@ const HASH_WORD = word('hash')
 const BUY_QUOTE = word('BUY"')
 const SELL = word('SELL')
 
-// The start of a level and its middle as the venue prints them: `{"price":"` and `"size":"`.
+// The starts of levels and elements as the venue prints them, four bytes at a time.
 const LEVEL_1 = word('{"pr')
 const LEVEL_2 = word('ice"')
-const LEVEL_3 = word('"siz')
-const LEVEL_4 = word('e":"')
 const COLON_QUOTE = 0x223a
+const ASSET_1 = word('"ass')
+const ASSET_2 = word('et_i')
+const ASSET_3 = word('d":"')
+const PRICE_1 = word('"pri')
+const PRICE_2 = word('ce":')
+const SIZE_1 = word('"siz')
+const SIDE_1 = word('"sid')
+const E_VALUE = word('e":"')
+const HASH_1 = word('"has')
+const HASH_2 = word('h":"')
 
 /**
  * Reads the two hot messages, `price_change` and a single `book`, from the bytes of a frame without making a string
@@ -183,9 +192,18 @@ export class FrameScanner {
   }
 
   private change(start: number, index: number): number {
-    let at = start
+    let at = this.usualChange(start, index)
     let seen = 0
-    this.hash[index] = -1
+    if (at < 0) {
+      at = start
+      this.hash[index] = -1
+    } else {
+      seen = WHOLE_CHANGE | SEEN_HASH
+      at = skipBlanks(at)
+      const mark = BYTES[at++]
+      if (mark === CLOSE_OBJECT) return at
+      if (mark !== COMMA) return GIVE_UP
+    }
     for (;;) {
       at = skipBlanks(at)
       if (BYTES[at++] !== QUOTE) return GIVE_UP
@@ -208,11 +226,10 @@ export class FrameScanner {
         this.size[index] = size
         end = numberEnd
       } else if (key === SEEN_SIDE) {
-        const side = VIEW.getInt32(at, true)
-        if (side === BUY_QUOTE) this.outcome[index] = YES
-        else if (side === SELL && BYTES[at + 4] === QUOTE) this.outcome[index] = NO
-        else return GIVE_UP
-        end = side === SELL ? at + 4 : at + 3
+        const isBuy = isWord(at, BUY_QUOTE)
+        if (!isBuy && (!isWord(at, SELL) || BYTES[at + 4] !== QUOTE)) return GIVE_UP
+        this.outcome[index] = isBuy ? YES : NO
+        end = isBuy ? at + 3 : at + 4
       } else {
         end = stringEnd(at)
         if (end < 0) return GIVE_UP
@@ -228,6 +245,42 @@ export class FrameScanner {
     }
     return (seen & WHOLE_CHANGE) === WHOLE_CHANGE ? at : GIVE_UP
   }
+
+  /** Reads the five keys that matter in the order in which the venue prints them; GIVE_UP leaves it to `change`. */
+  private usualChange(start: number, index: number): number {
+    if (!isWord(start, ASSET_1) || !isWord(start + 4, ASSET_2) || !isWord(start + 8, ASSET_3)) return GIVE_UP
+    const assetEnd = stringEnd(start + 12)
+    if (assetEnd < 0) return GIVE_UP
+    let at = afterComma(assetEnd + 1)
+    if (at < 0 || !isWord(at, PRICE_1) || !isWord(at + 4, PRICE_2) || BYTES[at + 8] !== QUOTE) return GIVE_UP
+    const price = readPrice(at + 9)
+    if (price < 0) return GIVE_UP
+    at = afterComma(numberEnd + 1)
+    if (at < 0 || !isWord(at, SIZE_1) || !isWord(at + 4, E_VALUE)) return GIVE_UP
+    const size = readSize(at + 8)
+    if (size < 0) return GIVE_UP
+    at = afterComma(numberEnd + 1)
+    if (at < 0 || !isWord(at, SIDE_1) || !isWord(at + 4, E_VALUE)) return GIVE_UP
+    const isBuy = isWord(at + 8, BUY_QUOTE)
+    if (!isBuy && (!isWord(at + 8, SELL) || BYTES[at + 12] !== QUOTE)) return GIVE_UP
+    at = afterComma(isBuy ? at + 12 : at + 13)
+    if (at < 0 || !isWord(at, HASH_1) || !isWord(at + 4, HASH_2)) return GIVE_UP
+    const hashEnd = stringEnd(at + 8)
+    if (hashEnd < 0) return GIVE_UP
+    this.assetStart[index] = start + 12
+    this.assetEnd[index] = assetEnd
+    this.price[index] = price
+    this.size[index] = size
+    this.outcome[index] = isBuy ? YES : NO
+    this.hash[index] = foldHashBytes(BYTES, at + 8, hashEnd)
+    return hashEnd + 1
+  }
+}
+
+/** Steps over a comma and the blank after it, if there is one. */
+function afterComma(at: number): number {
+  if (BYTES[at] !== COMMA) return GIVE_UP
+  return BYTES[at + 1] === SPACE ? at + 2 : at + 1
 }
 
 function levels(start: number, list: LevelList, outcome: Outcome): number {
@@ -251,14 +304,12 @@ function levels(start: number, list: LevelList, outcome: Outcome): number {
 
 /** Reads a level as the venue prints it, a blank after the comma or none: levels are all but all of a book. */
 function usualLevel(start: number, list: LevelList, outcome: Outcome): number {
-  if (VIEW.getInt32(start, true) !== LEVEL_1 || VIEW.getInt32(start + 4, true) !== LEVEL_2) return GIVE_UP
+  if (!isWord(start, LEVEL_1) || !isWord(start + 4, LEVEL_2)) return GIVE_UP
   if (VIEW.getUint16(start + 8, true) !== COLON_QUOTE) return GIVE_UP
   const price = readPrice(start + 10)
   if (price < 0) return GIVE_UP
-  let at = numberEnd + 1
-  if (BYTES[at++] !== COMMA) return GIVE_UP
-  if (BYTES[at] === SPACE) at++
-  if (VIEW.getInt32(at, true) !== LEVEL_3 || VIEW.getInt32(at + 4, true) !== LEVEL_4) return GIVE_UP
+  const at = afterComma(numberEnd + 1)
+  if (at < 0 || !isWord(at, SIZE_1) || !isWord(at + 4, E_VALUE)) return GIVE_UP
   const size = readSize(at + 8)
   if (size < 0 || BYTES[numberEnd + 1] !== CLOSE_OBJECT) return GIVE_UP
   return list.push(outcome === YES ? price : ONE_E4 - price, size) ? numberEnd + 2 : GIVE_UP
@@ -274,7 +325,9 @@ function level(start: number, list: LevelList, outcome: Outcome): number {
     at = skipBlanks(at)
     if (BYTES[at++] !== QUOTE) return GIVE_UP
     const key = changeKey(at)
-    at = valueStart(stringEnd(at))
+    at = stringEnd(at)
+    if (at < 0) return GIVE_UP
+    at = valueStart(at)
     if (at < 0 || BYTES[at++] !== QUOTE) return GIVE_UP
     if (key === SEEN_PRICE && price < 0) {
       price = readPrice(at)
