@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -265,6 +265,20 @@ t.test('hot pages over real sockets are whole, however many go out at once', asy
     await Promise.all(Array.from({ length: 30 }, (_, n) => check((n % 10) + 1, round)))
   }
   t.pass('600 pages')
+
+  t.test('pages that wait behind one another on one connection keep their bytes', async (t) => {
+    const socket = connect(port, '127.0.0.1')
+    const pages = Array.from({ length: 10 }, (_, n) => n + 1)
+    const path = (page: number) => `/v1/markets?pageSize=20&page=${page}&q=will`
+    const request = (page: number) => `GET ${path(page)} HTTP/1.1\r\nHost: test\r\n`
+    const asked = pages.map((page) => `${request(page)}${page === 10 ? 'Connection: close\r\n' : ''}\r\n`)
+    socket.end(asked.join(''))
+    const answer = Buffer.concat(await socket.toArray()).toString()
+    const bodies = answer.split(/(?=HTTP\/1\.1 200)/).map((one) => one.slice(one.indexOf('\r\n\r\n') + 4))
+    t.equal(bodies.length, 10)
+    for (const [index, body] of bodies.entries())
+      t.equal(body, await get(path(index + 1)), `page ${index + 1}`)
+  })
 
   t.test('a client that leaves in the middle disturbs nobody', async () => {
     for (let n = 0; n < 20; n++) {
