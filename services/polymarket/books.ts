@@ -6,10 +6,11 @@ import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { Counters } from '../venue/counters.ts'
 import { AssetIndex } from './asset-index.ts'
+import { ChangeList, MAX_CHANGES } from './change-list.ts'
 import { Freshness } from './freshness.ts'
 import { MatchGroup } from './match-group.ts'
 import { type ParsedBook, type ParsedLevel, type ParsedMessage, parseFrame } from './parse.ts'
-import { FrameScanner, MAX_CHANGES } from './scan.ts'
+import { FrameScanner } from './scan.ts'
 
 /** Why the book of one market must be read again. */
 export type CorruptReason = 'drift' | 'crossed' | 'snapshot_behind'
@@ -56,8 +57,10 @@ export class PolymarketBooks {
   private readonly assets: AssetIndex
   private readonly bids = new LevelList()
   private readonly asks = new LevelList()
-  private readonly scanner = new FrameScanner(this.bids, this.asks)
-  /** Of each element of the message that is being applied. */
+  /** The message that is being applied. */
+  private readonly changes = new ChangeList()
+  private readonly scanner = new FrameScanner(this.changes, this.bids, this.asks)
+  /** Of each of its elements. */
   private readonly slots = new Int32Array(MAX_CHANGES)
   private readonly held = new Map<number, MatchGroup>()
   private readonly freshness: Freshness
@@ -152,51 +155,37 @@ export class PolymarketBooks {
   }
 
   private applyScannedBook(frame: Buffer, receivedAtMs: number): void {
-    const { scanner } = this
-    const start = scanner.assetStart[0] as number
-    const end = scanner.assetEnd[0] as number
+    const { assetStart, assetEnd, hash, timestampMs } = this.changes
+    const start = assetStart[0] as number
+    const end = assetEnd[0] as number
     const slot = this.assets.find(frame, start, end)
-    if (slot >= 0) this.replaceBook(slot, scanner.timestampMs, scanner.hash[0] as number, receivedAtMs)
-    else
-      this.replaceNew(
-        frame.toString('latin1', start, end),
-        scanner.timestampMs,
-        scanner.hash[0] as number,
-        receivedAtMs
-      )
+    if (slot >= 0) this.replaceBook(slot, timestampMs[0] as number, hash[0] as number, receivedAtMs)
+    else {
+      const assetId = frame.toString('latin1', start, end)
+      this.replaceNew(assetId, timestampMs[0] as number, hash[0] as number, receivedAtMs)
+    }
   }
 
   /** The elements of a message are about one market: its first token, and the complement before or after it. */
   private applyScannedChanges(frame: Buffer, receivedAtMs: number): void {
-    const { scanner, assets, slots } = this
-    const { assetStart, assetEnd, count } = scanner
+    const { assets, slots } = this
+    const { assetStart, assetEnd, count } = this.changes
     let home = -1
     for (let i = 0; i < count; i++) {
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
-      const slot =
-        home >= 0 && assets.isComplementOf(home, frame, start, end) ? -1 : assets.find(frame, start, end)
+      const isComplement = home >= 0 && assets.isComplementOf(home, frame, start, end)
+      const slot = isComplement ? -1 : assets.find(frame, start, end)
       slots[i] = slot
       if (slot >= 0) home = slot
     }
     for (let i = 0; i < count; i++) {
       const slot = slots[i] as number
-      if (slot >= 0) {
-        this.change(
-          slot,
-          scanner.outcome[i] as Outcome,
-          scanner.price[i] as number,
-          scanner.size[i] as number,
-          scanner.timestampMs,
-          scanner.hash[i] as number,
-          receivedAtMs
-        )
-      } else {
-        const start = assetStart[i] as number
-        const end = assetEnd[i] as number
-        if (home >= 0 && assets.isComplementOf(home, frame, start, end)) this.counters.ignore('complement')
-        else this.ignoreUnfollowed(frame.toString('latin1', start, end))
-      }
+      const start = assetStart[i] as number
+      const end = assetEnd[i] as number
+      if (slot >= 0) this.change(slot, i, receivedAtMs)
+      else if (home >= 0 && assets.isComplementOf(home, frame, start, end)) this.counters.ignore('complement')
+      else this.ignoreUnfollowed(frame.toString('latin1', start, end))
     }
   }
 
@@ -206,10 +195,10 @@ export class PolymarketBooks {
         this.applyBook(message, receivedAtMs)
         return
       case 'change': {
-        const { assetId, outcome, price, size, timestampMs, hash } = message
-        const slot = this.assets.get(assetId)
-        if (slot === undefined) this.ignoreUnfollowed(assetId)
-        else this.change(slot, outcome, price, size, timestampMs, hash, receivedAtMs)
+        const slot = this.assets.get(message.assetId)
+        this.changes.setFirst(message)
+        if (slot === undefined) this.ignoreUnfollowed(message.assetId)
+        else this.change(slot, 0, receivedAtMs)
         return
       }
       case 'drift':
@@ -308,16 +297,10 @@ export class PolymarketBooks {
     table.clear(slot, 'awaiting_snapshot', 'disconnected', 'drift')
   }
 
-  /** Sets the size that rests at one price of the book, or holds it back with its match group. */
-  private change(
-    slot: number,
-    outcome: Outcome,
-    price: PriceE4,
-    size: SizeE6,
-    timestampMs: number,
-    hash: number,
-    receivedAtMs: number
-  ): void {
+  /** Sets the size at one price of a book as the change at `index` says, or holds it back with its match group. */
+  private change(slot: number, index: number, receivedAtMs: number): void {
+    const timestampMs = this.changes.timestampMs[0] as number
+    const hash = this.changes.hash[index] as number
     this.freshness.streamed(slot, timestampMs, hash)
     if (this.has(slot, AWAITING)) {
       this.counters.ignore('awaiting_snapshot')
@@ -328,18 +311,22 @@ export class PolymarketBooks {
       return
     }
     // The arena keeps an ask at p as a bid for the complement at 1 - p.
-    const own = outcome === YES ? price : ONE_E4 - price
+    const outcome = this.changes.outcome[index] as Outcome
+    const told = this.changes.price[index] as PriceE4
+    const price = outcome === YES ? told : ONE_E4 - told
+    const size = this.changes.size[index] as SizeE6
     let group = this.held.size === 0 ? undefined : this.held.get(slot)
     if (group !== undefined && !group.includes(timestampMs, hash)) {
       this.endGroup(slot, group)
       group = undefined
     }
     try {
-      if (group !== undefined || this.wouldCross(slot, outcome, own, size)) {
+      if (group !== undefined || this.wouldCross(slot, outcome, price, size)) {
         group ??= new MatchGroup(timestampMs, hash, receivedAtMs)
-        this.hold(slot, group, outcome, own, size, receivedAtMs)
+        group.add(outcome, price, size, receivedAtMs)
+        this.hold(slot, group)
       } else {
-        const before = this.table.arena.setLevel(slot, outcome, own, size)
+        const before = this.table.arena.setLevel(slot, outcome, price, size)
         if (size === 0 && before === 0) this.counters.observe('removal_of_no_level')
         this.table.received(slot, receivedAtMs, timestampMs, Number.NaN)
         this.table.touch(slot)
@@ -357,15 +344,7 @@ export class PolymarketBooks {
     return opposite >= 0 && price + opposite >= ONE_E4 && !this.has(slot, CROSSED)
   }
 
-  private hold(
-    slot: number,
-    group: MatchGroup,
-    outcome: Outcome,
-    price: PriceE4,
-    size: SizeE6,
-    receivedAtMs: number
-  ): void {
-    group.add(outcome, price, size, receivedAtMs)
+  private hold(slot: number, group: MatchGroup): void {
     this.held.set(slot, group)
     if (!group.applyIfWhole(this.table.arena, slot)) return
     this.held.delete(slot)

@@ -1,6 +1,7 @@
 import { ONE_E4 } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
+import { ChangeList, MAX_CHANGES } from './change-list.ts'
 import { foldHashBytes } from './hash-fold.ts'
 import {
   BYTES,
@@ -18,9 +19,6 @@ import {
   valueStart,
   word
 } from './scan-bytes.ts'
-
-/** More elements than this in one message take the generic path; the venue sends two. */
-export const MAX_CHANGES = 64
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -78,6 +76,11 @@ const PRICE_2 = word('ce":')
 const SIZE_1 = word('"siz')
 const SIDE_1 = word('"sid')
 const E_VALUE = word('e":"')
+const BEST_1 = word('"bes')
+const BID_2 = word('t_bi')
+const BID_3 = word('d":"')
+const ASK_2 = word('t_as')
+const ASK_3 = word('k":"')
 const HASH_1 = word('"has')
 const HASH_2 = word('h":"')
 
@@ -89,21 +92,14 @@ const HASH_2 = word('h":"')
  */
 export class FrameScanner {
   isBook = false
-  /** Epoch milliseconds. */
-  timestampMs = 0
-  /** Elements of a `price_change`; a `book` has its asset and hash at 0. */
-  count = 0
-  readonly assetStart = new Int32Array(MAX_CHANGES)
-  readonly assetEnd = new Int32Array(MAX_CHANGES)
-  readonly price = new Int32Array(MAX_CHANGES)
-  readonly size = new Float64Array(MAX_CHANGES)
-  readonly outcome = new Uint8Array(MAX_CHANGES)
-  readonly hash = new Float64Array(MAX_CHANGES)
+  /** The elements of a `price_change`. */
+  readonly list: ChangeList
   /** Of a `book`, ascending: bids for the asset, and its asks as bids for the complement. */
   readonly bids: LevelList
   readonly asks: LevelList
 
-  constructor(bids = new LevelList(), asks = new LevelList()) {
+  constructor(list = new ChangeList(), bids = new LevelList(), asks = new LevelList()) {
+    this.list = list
     this.bids = bids
     this.asks = asks
   }
@@ -111,7 +107,7 @@ export class FrameScanner {
   /** Reads one frame; false when the generic path must decide. Valid until the next call. */
   read(frame: Uint8Array): boolean {
     if (!hold(frame)) return false
-    this.count = 0
+    this.list.count = 0
     let at = skipBlanks(0)
     if (BYTES[at] === OPEN_OBJECT) at = this.message(at + 1)
     else if (BYTES[at] === OPEN_ARRAY) {
@@ -151,12 +147,13 @@ export class FrameScanner {
         const end = stringEnd(at)
         if (end < 0) return GIVE_UP
         if (key === SEEN_ASSET) {
-          this.assetStart[0] = at
-          this.assetEnd[0] = end
-        } else if (key === SEEN_HASH) this.hash[0] = foldHashBytes(BYTES, at, end)
+          this.list.assetStart[0] = at
+          this.list.assetEnd[0] = end
+        } else if (key === SEEN_HASH) this.list.hash[0] = foldHashBytes(BYTES, at, end)
         else if (key === SEEN_TIMESTAMP) {
-          this.timestampMs = readTimestamp(at, end)
-          if (this.timestampMs < 0) return GIVE_UP
+          const timestampMs = readTimestamp(at, end)
+          if (timestampMs < 0) return GIVE_UP
+          this.list.timestampMs[0] = timestampMs
         } else if (key === SEEN_TYPE) {
           isBook = isAt(BOOK, at)
           if (!isBook && !isAt(PRICE_CHANGE, at)) return GIVE_UP
@@ -171,7 +168,7 @@ export class FrameScanner {
     this.isBook = isBook
     // A `price_change` with an asset or a hash of its own is of a historic shape.
     if (!isBook) return (seen & (WHOLE_CHANGES | SEEN_ASSET | SEEN_HASH)) === WHOLE_CHANGES ? at : GIVE_UP
-    if ((seen & SEEN_HASH) === 0) this.hash[0] = -1
+    if ((seen & SEEN_HASH) === 0) this.list.hash[0] = -1
     if ((seen & (WHOLE_BOOK | SEEN_CHANGES)) !== WHOLE_BOOK) return GIVE_UP
     return this.bids.sort() && this.asks.sort() ? at : GIVE_UP
   }
@@ -180,8 +177,8 @@ export class FrameScanner {
     let at = skipBlanks(start)
     if (BYTES[at] === CLOSE_ARRAY) return at + 1
     for (;;) {
-      if (BYTES[at] !== OPEN_OBJECT || this.count === MAX_CHANGES) return GIVE_UP
-      at = this.change(at + 1, this.count++)
+      if (BYTES[at] !== OPEN_OBJECT || this.list.count === MAX_CHANGES) return GIVE_UP
+      at = this.change(at + 1, this.list.count++)
       if (at < 0) return GIVE_UP
       at = skipBlanks(at)
       const mark = BYTES[at++]
@@ -196,7 +193,7 @@ export class FrameScanner {
     let seen = 0
     if (at < 0) {
       at = start
-      this.hash[index] = -1
+      this.list.hash[index] = -1
     } else {
       seen = WHOLE_CHANGE | SEEN_HASH
       at = skipBlanks(at)
@@ -218,25 +215,25 @@ export class FrameScanner {
       if (key === SEEN_PRICE) {
         const price = readPrice(at)
         if (price < 0) return GIVE_UP
-        this.price[index] = price
+        this.list.price[index] = price
         end = numberEnd
       } else if (key === SEEN_SIZE) {
         const size = readSize(at)
         if (size < 0) return GIVE_UP
-        this.size[index] = size
+        this.list.size[index] = size
         end = numberEnd
       } else if (key === SEEN_SIDE) {
         const isBuy = isWord(at, BUY_QUOTE)
         if (!isBuy && (!isWord(at, SELL) || BYTES[at + 4] !== QUOTE)) return GIVE_UP
-        this.outcome[index] = isBuy ? YES : NO
+        this.list.outcome[index] = isBuy ? YES : NO
         end = isBuy ? at + 3 : at + 4
       } else {
         end = stringEnd(at)
         if (end < 0) return GIVE_UP
         if (key === SEEN_ASSET) {
-          this.assetStart[index] = at
-          this.assetEnd[index] = end
-        } else if (key === SEEN_HASH) this.hash[index] = foldHashBytes(BYTES, at, end)
+          this.list.assetStart[index] = at
+          this.list.assetEnd[index] = end
+        } else if (key === SEEN_HASH) this.list.hash[index] = foldHashBytes(BYTES, at, end)
       }
       at = skipBlanks(end + 1)
       const mark = BYTES[at++]
@@ -267,14 +264,22 @@ export class FrameScanner {
     if (at < 0 || !isWord(at, HASH_1) || !isWord(at + 4, HASH_2)) return GIVE_UP
     const hashEnd = stringEnd(at + 8)
     if (hashEnd < 0) return GIVE_UP
-    this.assetStart[index] = start + 12
-    this.assetEnd[index] = assetEnd
-    this.price[index] = price
-    this.size[index] = size
-    this.outcome[index] = isBuy ? YES : NO
-    this.hash[index] = foldHashBytes(BYTES, at + 8, hashEnd)
-    return hashEnd + 1
+    this.list.assetStart[index] = start + 12
+    this.list.assetEnd[index] = assetEnd
+    this.list.price[index] = price
+    this.list.size[index] = size
+    this.list.outcome[index] = isBuy ? YES : NO
+    this.list.hash[index] = foldHashBytes(BYTES, at + 8, hashEnd)
+    return usualBest(usualBest(hashEnd + 1, BID_2, BID_3), ASK_2, ASK_3)
   }
+}
+
+/** Steps over a best price if it stands there as the venue prints it: it tells nothing that the book does not. */
+function usualBest(start: number, second: number, third: number): number {
+  const at = afterComma(start)
+  if (at < 0 || !isWord(at, BEST_1) || !isWord(at + 4, second) || !isWord(at + 8, third)) return start
+  const end = stringEnd(at + 12)
+  return end < 0 ? start : end + 1
 }
 
 /** Steps over a comma and the blank after it, if there is one. */
