@@ -15,8 +15,6 @@ const SEED = 0xc4a26e
 const OPEN_MAX = 2_000
 /** How far from the best price changes fall, ticks. */
 const REACH = 60
-/** A prime: neighbours in activity are no neighbours in memory. */
-const STRIDE = 7_919
 
 /**
  * Returns `count` changes of synthetic books, skewed to few markets and to the top of the book, that leave every book
@@ -48,7 +46,8 @@ export function cyclicChanges(
       takeBack()
       continue
     }
-    const market = (Math.floor(markets * random.next() ** 3) * STRIDE) % markets
+    // Busiest first, as the product gives out its slots.
+    const market = Math.floor(markets * random.next() ** 3)
     const book = books.get(market) ?? syntheticBook(market, range)
     books.set(market, book)
     const outcome = random.chance(0.5) ? 0 : 1
