@@ -42,6 +42,9 @@ const GROUP_SILENCE_MS = 100
 /** Reasons under which a frame is ignored because we do not know what it says. */
 const NOT_UNDERSTOOD = new Set(['malformed', 'unknown_event_type', 'drift'])
 
+/** In place of a slot, for an element that is the complement of one before it. */
+const COMPLEMENT = -2
+
 const AWAITING = reasonBit('awaiting_snapshot')
 const CROSSED = reasonBit('crossed')
 
@@ -174,8 +177,8 @@ export class PolymarketBooks {
     for (let i = 0; i < count; i++) {
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
-      const isComplement = home >= 0 && assets.isComplementOf(home, frame, start, end)
-      const slot = isComplement ? -1 : assets.find(frame, start, end)
+      const isTold = home >= 0 && assets.isComplementOf(home, frame, start, end)
+      const slot = isTold ? COMPLEMENT : assets.find(frame, start, end)
       slots[i] = slot
       if (slot >= 0) home = slot
     }
@@ -184,7 +187,8 @@ export class PolymarketBooks {
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
       if (slot >= 0) this.change(slot, i, receivedAtMs)
-      else if (home >= 0 && assets.isComplementOf(home, frame, start, end)) this.counters.ignore('complement')
+      else if (slot === COMPLEMENT || (home >= 0 && assets.isComplementOf(home, frame, start, end)))
+        this.counters.ignore('complement')
       else this.ignoreUnfollowed(frame.toString('latin1', start, end))
     }
   }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BookTable } from '../integrity/book-table.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
 import { SupervisedSocket } from '../venue/supervised-socket.ts'
+import { upgradeHeaders } from './auth.ts'
 import type { PolymarketBooks } from './books.ts'
 import { PING, PONG } from './urls.ts'
 
@@ -62,6 +63,7 @@ export class PolymarketConnection {
     this.socket = new SupervisedSocket({
       name,
       url,
+      headers: upgradeHeaders,
       keepAlive: {
         kind: 'text',
         send: PING,
