@@ -14,6 +14,11 @@ export type Outcome = typeof YES | typeof NO
 const SHORTEST_RUN = 8
 const CLASSES = 12
 const NONE = -1
+/** A side's entry in `runs`: where its run starts (-1: none), how many levels it holds, its class, one to spare. */
+const RUN_FIELDS = 4
+const OFFSET = 0
+const COUNT = 1
+const CLASS = 2
 /** Below this many levels a loop moves them faster than `copyWithin` starts. */
 const LOOP_MOVE_MAX = 24
 
@@ -27,9 +32,8 @@ export class BookArena {
   readonly capacityLevels: number
   private readonly prices: Uint16Array
   private readonly sizes: Float64Array
-  private readonly offsets: Int32Array
-  private readonly counts: Uint16Array
-  private readonly classes: Int8Array
+  /** Offset, count and class of each side's run, together: an update finds all three in one cache line. */
+  private readonly runs: Int32Array
   private readonly free = new Int32Array(CLASSES).fill(NONE)
   private top = 0
 
@@ -39,9 +43,8 @@ export class BookArena {
     this.capacityLevels = capacityLevels
     this.prices = new Uint16Array(capacityLevels)
     this.sizes = new Float64Array(capacityLevels)
-    this.offsets = new Int32Array(capacityMarkets * 2).fill(NONE)
-    this.counts = new Uint16Array(capacityMarkets * 2)
-    this.classes = new Int8Array(capacityMarkets * 2).fill(NONE)
+    this.runs = new Int32Array(capacityMarkets * 2 * RUN_FIELDS)
+    for (let run = 0; run < this.runs.length; run += RUN_FIELDS) this.forget(run)
   }
 
   /** Levels in runs handed out so far, used or free. */
@@ -51,28 +54,28 @@ export class BookArena {
 
   /** Number of levels on a side. */
   count(slot: number, outcome: Outcome): number {
-    return this.counts[slot * 2 + outcome] as number
+    return this.runs[(slot * 2 + outcome) * RUN_FIELDS + COUNT] as number
   }
 
   /** Price of the level at `depth` from the best (0), or -1 where the side is shorter. */
   priceAt(slot: number, outcome: Outcome, depth: number): PriceE4 {
-    const side = slot * 2 + outcome
-    const index = (this.counts[side] as number) - 1 - depth
-    return index < 0 ? NONE : (this.prices[(this.offsets[side] as number) + index] as number)
+    const side = (slot * 2 + outcome) * RUN_FIELDS
+    const index = (this.runs[side + COUNT] as number) - 1 - depth
+    return index < 0 ? NONE : (this.prices[(this.runs[side + OFFSET] as number) + index] as number)
   }
 
   /** Size of the level at `depth` from the best (0), or 0 where the side is shorter. */
   sizeAt(slot: number, outcome: Outcome, depth: number): SizeE6 {
-    const side = slot * 2 + outcome
-    const index = (this.counts[side] as number) - 1 - depth
-    return index < 0 ? 0 : (this.sizes[(this.offsets[side] as number) + index] as number)
+    const side = (slot * 2 + outcome) * RUN_FIELDS
+    const index = (this.runs[side + COUNT] as number) - 1 - depth
+    return index < 0 ? 0 : (this.sizes[(this.runs[side + OFFSET] as number) + index] as number)
   }
 
   /** Size resting at a price, 0 where there is no level. */
   sizeOf(slot: number, outcome: Outcome, price: PriceE4): SizeE6 {
-    const side = slot * 2 + outcome
+    const side = (slot * 2 + outcome) * RUN_FIELDS
     const index = this.find(side, price)
-    return index < 0 ? 0 : (this.sizes[(this.offsets[side] as number) + index] as number)
+    return index < 0 ? 0 : (this.sizes[(this.runs[side + OFFSET] as number) + index] as number)
   }
 
   /** True when the best bids of YES and NO together reach one dollar: the book could match itself. */
@@ -84,13 +87,13 @@ export class BookArena {
 
   /** Sets the size resting at a price; 0 removes the level. Returns the size that was there. */
   setLevel(slot: number, outcome: Outcome, price: PriceE4, size: SizeE6): SizeE6 {
-    const side = slot * 2 + outcome
+    const side = (slot * 2 + outcome) * RUN_FIELDS
     const index = this.find(side, price)
     if (index < 0) {
       if (size > 0) this.insert(side, ~index, price, size)
       return 0
     }
-    const at = (this.offsets[side] as number) + index
+    const at = (this.runs[side + OFFSET] as number) + index
     const before = this.sizes[at] as number
     if (size > 0) this.sizes[at] = size
     else this.removeAt(side, index)
@@ -102,14 +105,14 @@ export class BookArena {
    * size, or -1 when it would fall below zero: a delta was lost, the book is left as it was and needs a resync.
    */
   changeLevel(slot: number, outcome: Outcome, price: PriceE4, change: number): SizeE6 {
-    const side = slot * 2 + outcome
+    const side = (slot * 2 + outcome) * RUN_FIELDS
     const index = this.find(side, price)
     if (index < 0) {
       if (change < 0) return NONE
       if (change > 0) this.insert(side, ~index, price, change)
       return change
     }
-    const at = (this.offsets[side] as number) + index
+    const at = (this.runs[side + OFFSET] as number) + index
     const size = (this.sizes[at] as number) + change
     if (size < 0) return NONE
     if (size === 0) this.removeAt(side, index)
@@ -119,12 +122,12 @@ export class BookArena {
 
   /** Replaces one side by levels of ascending price; levels of size 0 are left out. */
   replace(slot: number, outcome: Outcome, levels: LevelList): void {
-    const side = slot * 2 + outcome
+    const side = (slot * 2 + outcome) * RUN_FIELDS
     let wanted = 0
     for (let i = 0; i < levels.count; i++) if ((levels.size[i] as number) > 0) wanted++
     const sizeClass = classFor(wanted)
-    if (wanted > 0 && sizeClass > (this.classes[side] as number)) this.move(side, sizeClass, 0)
-    const offset = this.offsets[side] as number
+    if (wanted > 0 && sizeClass > (this.runs[side + CLASS] as number)) this.move(side, sizeClass, 0)
+    const offset = this.runs[side + OFFSET] as number
     let kept = 0
     for (let i = 0; i < levels.count; i++) {
       const size = levels.size[i] as number
@@ -133,26 +136,31 @@ export class BookArena {
       this.sizes[offset + kept] = size
       kept++
     }
-    this.counts[side] = kept
+    this.runs[side + COUNT] = kept
   }
 
   /** Empties a book and gives its runs back. */
   release(slot: number): void {
-    for (let side = slot * 2; side <= slot * 2 + 1; side++) {
-      const sizeClass = this.classes[side] as number
-      if (sizeClass !== NONE) this.giveBack(this.offsets[side] as number, sizeClass)
-      this.offsets[side] = NONE
-      this.classes[side] = NONE
-      this.counts[side] = 0
+    for (const outcome of [YES, NO]) {
+      const side = (slot * 2 + outcome) * RUN_FIELDS
+      const sizeClass = this.runs[side + CLASS] as number
+      if (sizeClass !== NONE) this.giveBack(this.runs[side + OFFSET] as number, sizeClass)
+      this.forget(side)
     }
+  }
+
+  private forget(side: number): void {
+    this.runs[side + OFFSET] = NONE
+    this.runs[side + COUNT] = 0
+    this.runs[side + CLASS] = NONE
   }
 
   /** Index of a price in its run, or the complement of where it would go. */
   private find(side: number, price: PriceE4): number {
-    const offset = this.offsets[side] as number
+    const offset = this.runs[side + OFFSET] as number
     const prices = this.prices
     let low = 0
-    let high = (this.counts[side] as number) - 1
+    let high = (this.runs[side + COUNT] as number) - 1
     while (low <= high) {
       const middle = (low + high) >>> 1
       const found = prices[offset + middle] as number
@@ -164,12 +172,12 @@ export class BookArena {
   }
 
   private insert(side: number, index: number, price: PriceE4, size: SizeE6): void {
-    const count = this.counts[side] as number
-    const sizeClass = this.classes[side] as number
+    const count = this.runs[side + COUNT] as number
+    const sizeClass = this.runs[side + CLASS] as number
     if (sizeClass === NONE) this.move(side, 0, 0)
     else if (count === SHORTEST_RUN << sizeClass) this.move(side, sizeClass + 1, count)
     const { prices, sizes } = this
-    const offset = this.offsets[side] as number
+    const offset = this.runs[side + OFFSET] as number
     const at = offset + index
     const end = offset + count
     if (end - at > LOOP_MOVE_MAX) {
@@ -183,14 +191,14 @@ export class BookArena {
     }
     prices[at] = price
     sizes[at] = size
-    this.counts[side] = count + 1
+    this.runs[side + COUNT] = count + 1
   }
 
   private removeAt(side: number, index: number): void {
     const { prices, sizes } = this
-    const at = (this.offsets[side] as number) + index
-    const count = (this.counts[side] as number) - 1
-    const end = (this.offsets[side] as number) + count
+    const at = (this.runs[side + OFFSET] as number) + index
+    const count = (this.runs[side + COUNT] as number) - 1
+    const end = (this.runs[side + OFFSET] as number) + count
     if (end - at > LOOP_MOVE_MAX) {
       prices.copyWithin(at, at + 1, end + 1)
       sizes.copyWithin(at, at + 1, end + 1)
@@ -200,20 +208,20 @@ export class BookArena {
         sizes[i] = sizes[i + 1] as number
       }
     }
-    this.counts[side] = count
+    this.runs[side + COUNT] = count
   }
 
   /** Gives a side a run of another class and carries its first `count` levels over. */
   private move(side: number, sizeClass: number, count: number): void {
     const to = this.take(sizeClass)
-    const from = this.offsets[side] as number
+    const from = this.runs[side + OFFSET] as number
     if (from !== NONE) {
       this.prices.copyWithin(to, from, from + count)
       this.sizes.copyWithin(to, from, from + count)
-      this.giveBack(from, this.classes[side] as number)
+      this.giveBack(from, this.runs[side + CLASS] as number)
     }
-    this.offsets[side] = to
-    this.classes[side] = sizeClass
+    this.runs[side + OFFSET] = to
+    this.runs[side + CLASS] = sizeClass
   }
 
   private take(sizeClass: number): number {
