@@ -18,6 +18,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'services/venue': ['services/integrity'],
   'services/kalshi': ['services/venue', 'services/integrity', 'services/orderbook', 'services/numbers'],
   'services/polymarket': ['services/venue', 'services/integrity', 'services/orderbook', 'services/numbers'],
+  'services/health': ['services/snapshots', 'services/venue', 'services/integrity', 'schemas'],
   'services/snapshots': ['services/integrity', 'services/orderbook', 'services/numbers', 'schemas'],
   simulator: [],
   plugins: ['services', 'schemas'],
@@ -25,7 +26,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   cli: ['services', 'schemas', 'plugins', 'simulator', 'server.ts']
 }
 /** Every room may throw the errors of `services/errors.ts` and name the types of `schemas/`. */
-const FOR_ALL_SERVICES = ['services/errors.ts']
+const FOR_ALL_SERVICES = ['services/errors.ts', 'services/settings.ts']
 
 interface Import {
   file: string
