@@ -67,6 +67,9 @@ export class PolymarketBooks {
   private readonly slots = new Int32Array(MAX_CHANGES)
   private readonly held = new Map<number, MatchGroup>()
   private readonly freshness: Freshness
+  /** Of the frame that is being applied: whether any element was, and why the first that was not was left out. */
+  private applied = false
+  private ignored: string | null = null
 
   constructor({
     table,
@@ -115,9 +118,25 @@ export class PolymarketBooks {
     return this.has(slot, AWAITING)
   }
 
-  /** Applies one frame. Never throws: whatever is in it is applied or counted, element by element. */
+  /**
+   * Applies one frame. Never throws: its elements are applied or left out one by one, and the frame is counted once,
+   * as applied when any of them was, or as ignored under the first reason.
+   */
   apply(frame: Buffer, receivedAtMs: number): void {
-    this.counters.frames++
+    this.applied = false
+    this.ignored = null
+    this.applyElements(frame, receivedAtMs)
+    const { counters } = this
+    counters.frames++
+    if (!this.applied) counters.ignore(this.ignored ?? 'empty')
+    else {
+      counters.applied++
+      // Half of what is sent: not worth a count of its own.
+      if (this.ignored !== null && this.ignored !== 'complement') counters.observe(`element_${this.ignored}`)
+    }
+  }
+
+  private applyElements(frame: Buffer, receivedAtMs: number): void {
     const { scanner } = this
     if (!this.options.useScanner || !scanner.read(frame)) {
       for (const message of parseFrame(frame)) {
@@ -188,7 +207,7 @@ export class PolymarketBooks {
       const end = assetEnd[i] as number
       if (slot >= 0) this.change(slot, i, receivedAtMs)
       else if (slot === COMPLEMENT || (home >= 0 && assets.isComplementOf(home, frame, start, end)))
-        this.counters.ignore('complement')
+        this.ignore('complement')
       else this.ignoreUnfollowed(frame.toString('latin1', start, end))
     }
   }
@@ -210,22 +229,22 @@ export class PolymarketBooks {
         return
       case 'tick_size': {
         const slot = this.assets.get(message.assetId) ?? this.assets.getComplement(message.assetId)
-        if (slot === undefined) this.counters.ignore('unknown_market')
+        if (slot === undefined) this.ignore('unknown_market')
         else {
-          this.counters.observe('tick_size_change')
+          this.ignore('tick_size_change')
           this.options.onHint({ kind: 'tick_size', slot, tickSize: message.tickSize })
         }
         return
       }
       case 'hint':
-        this.counters.observe(message.hint)
+        this.ignore(message.hint)
         this.options.onHint({ kind: message.hint, conditionId: message.conditionId })
         return
       case 'observed':
         this.counters.observe(message.reading)
         return
       case 'ignored':
-        this.counters.ignore(message.reason)
+        this.ignore(message.reason)
     }
   }
 
@@ -258,18 +277,18 @@ export class PolymarketBooks {
     if (this.has(slot, AWAITING)) {
       // A snapshot that lacks changes which were told before it, and left out for want of one, is none.
       if (!this.freshness.holdsStream(slot, timestampMs, hash)) {
-        this.counters.ignore('snapshot_behind')
+        this.ignore('snapshot_behind')
         this.options.onCorrupt(this.assets.assetOf(slot), slot, 'snapshot_behind')
         return
       }
     } else if (this.freshness.isInSeed(slot, timestampMs)) {
       // After a REST book that was ahead of the stream, the stream's own past is not news.
-      this.counters.ignore('before_snapshot')
+      this.ignore('before_snapshot')
       return
     }
     this.freshness.streamed(slot, timestampMs, hash)
     if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) return
-    this.counters.applied++
+    this.applied = true
     this.freshness.seeded(slot, 0)
     this.resynced(slot)
     this.table.touch(slot)
@@ -307,11 +326,11 @@ export class PolymarketBooks {
     const hash = this.changes.hash[index] as number
     this.freshness.streamed(slot, timestampMs, hash)
     if (this.has(slot, AWAITING)) {
-      this.counters.ignore('awaiting_snapshot')
+      this.ignore('awaiting_snapshot')
       return
     }
     if (this.freshness.isInSeed(slot, timestampMs)) {
-      this.counters.ignore('before_snapshot')
+      this.ignore('before_snapshot')
       return
     }
     // The arena keeps an ask at p as a bid for the complement at 1 - p.
@@ -335,7 +354,7 @@ export class PolymarketBooks {
         this.table.received(slot, receivedAtMs, timestampMs, Number.NaN)
         this.table.touch(slot)
       }
-      this.counters.applied++
+      this.applied = true
     } catch (error) {
       this.outOfRoom(slot, error)
     }
@@ -377,7 +396,7 @@ export class PolymarketBooks {
       return
     }
     if (timestampMs >= 0) this.freshness.streamed(slot, timestampMs, hash)
-    this.counters.ignore('drift')
+    this.ignore('drift')
     this.corrupt(slot, 'drift')
   }
 
@@ -388,12 +407,17 @@ export class PolymarketBooks {
 
   private outOfRoom(slot: number, error: unknown): void {
     if (!(error instanceof ArenaFullError)) throw error
-    this.counters.ignore('arena_full')
+    this.ignore('arena_full')
     this.table.raise(slot, 'arena_full')
   }
 
+  /** Takes note of an element that was left out; the frame's reason is the most telling one. */
+  private ignore(reason: string): void {
+    if (this.ignored === null || this.ignored === 'complement' || reason === 'drift') this.ignored = reason
+  }
+
   private ignoreUnfollowed(assetId: string): void {
-    this.counters.ignore(this.assets.getComplement(assetId) === undefined ? 'unknown_market' : 'complement')
+    this.ignore(this.assets.getComplement(assetId) === undefined ? 'unknown_market' : 'complement')
   }
 
   private has(slot: number, bit: number): boolean {

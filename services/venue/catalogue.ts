@@ -115,9 +115,13 @@ export class Catalogue {
     let served = sink.put(one.market, one.rules)
     while (served === null && this.evictOldestEnded()) served = sink.put(one.market, one.rules)
     if (served === null) return change
+    if (hasEnded(one.market)) {
+      this.end(id, change)
+      if (!this.ended.has(id)) this.ended.set(id, this.options.now())
+      return change
+    }
     this.ended.delete(id)
-    if (hasEnded(one.market)) this.end(id, change)
-    else if (known === undefined) {
+    if (known === undefined) {
       this.followed.set(id, served)
       change.added.push(served)
     }

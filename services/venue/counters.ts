@@ -1,11 +1,11 @@
-/** Named counts of what a feed saw: frames applied, and each kind of frame that it ignored, by reason. */
+/** What a feed saw: every frame is counted once, as applied or as ignored under one reason. */
 export class Counters {
   frames = 0
   applied = 0
   readonly ignored = new Map<string, number>()
   readonly seen = new Map<string, number>()
 
-  /** Counts a frame, or an element of one, that changed nothing. */
+  /** Counts a frame that changed no book. */
   ignore(reason: string): void {
     this.ignored.set(reason, (this.ignored.get(reason) ?? 0) + 1)
   }

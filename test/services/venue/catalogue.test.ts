@@ -81,6 +81,18 @@ t.test('ended markets give way when every slot is in use', async (t) => {
   t.strictSame(ids(), ['B', 'C'], 'nothing ended is left to give way')
 })
 
+t.test('an ended market that was never followed leaves memory like the others', async (t) => {
+  const { followed, store, clock, ids } = catalogue(5)
+  followed.follow(found('A', '1', 'settled'))
+  t.strictSame(ids(), [])
+  t.ok(store.get('kalshi:A'))
+  clock.nowMs = 500
+  followed.follow(found('A', '2', 'settled'))
+  clock.nowMs = 1_000
+  t.equal(followed.sweep(), 1)
+  t.equal(store.size, 0)
+})
+
 t.test('a byte index finds what a map of texts finds, through removals and growth', async () => {
   const id = fc.stringMatching(/^[A-Z0-9.-]{1,40}$/)
   fc.assert(
