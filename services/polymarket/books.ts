@@ -110,6 +110,7 @@ export class PolymarketBooks {
   /** The subscription of a book starts anew: it waits for its snapshot and keeps its last levels, flagged. */
   awaitSnapshot(slot: number): void {
     this.held.delete(slot)
+    this.freshness.subscribed(slot)
     this.table.raise(slot, 'awaiting_snapshot')
   }
 
@@ -232,6 +233,8 @@ export class PolymarketBooks {
         if (slot === undefined) this.ignore('unknown_market')
         else {
           this.ignore('tick_size_change')
+          // The tick is part of the hash, and the time of the book stays that of its last change.
+          this.freshness.rehashed(slot)
           this.options.onHint({ kind: 'tick_size', slot, tickSize: message.tickSize })
         }
         return
@@ -276,7 +279,7 @@ export class PolymarketBooks {
   private replaceBook(slot: number, timestampMs: number, hash: number, receivedAtMs: number): void {
     if (this.has(slot, AWAITING)) {
       // A snapshot that lacks changes which were told before it, and left out for want of one, is none.
-      if (!this.freshness.holdsStream(slot, timestampMs, hash)) {
+      if (this.freshness.isBehind(slot, timestampMs, hash)) {
         this.ignore('snapshot_behind')
         this.options.onCorrupt(this.assets.assetOf(slot), slot, 'snapshot_behind')
         return

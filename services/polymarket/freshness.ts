@@ -5,6 +5,8 @@ const STREAMED_AT = 0
 const STREAMED_HASH = 1
 /** Time of the REST book that a book was taken from; 0 when its snapshot came from the stream. */
 const SEEDED_AT = 2
+/** 1 once the stream told of a book since it was subscribed last. */
+const IS_TOLD = 3
 
 /**
  * Which of two sources is ahead for each book: the stream, or a REST answer, which can come from a replica or cache
@@ -22,12 +24,24 @@ export class Freshness {
     this.state[slot * STRIDE + STREAMED_AT] = 0
     this.state[slot * STRIDE + STREAMED_HASH] = -1
     this.state[slot * STRIDE + SEEDED_AT] = 0
+    this.state[slot * STRIDE + IS_TOLD] = 0
+  }
+
+  /** Records that a book is subscribed anew: what comes next says by itself how far the stream is. */
+  subscribed(slot: number): void {
+    this.state[slot * STRIDE + IS_TOLD] = 0
   }
 
   /** Records a message of the stream with the folded hash of the book after it, -1 if it has none. */
   streamed(slot: number, timestampMs: number, hash: number): void {
     this.state[slot * STRIDE + STREAMED_AT] = timestampMs
     this.state[slot * STRIDE + STREAMED_HASH] = hash
+    this.state[slot * STRIDE + IS_TOLD] = 1
+  }
+
+  /** Records that a book has another hash now, which the stream did not tell. */
+  rehashed(slot: number): void {
+    this.state[slot * STRIDE + STREAMED_HASH] = -1
   }
 
   /** Records that a book was taken from REST; 0 takes that back. */
@@ -43,7 +57,15 @@ export class Freshness {
     return timestampMs < (this.state[slot * STRIDE + SEEDED_AT] as number)
   }
 
-  /** True when a REST book holds all that the stream has told so far. */
+  /**
+   * True for a snapshot of the stream that lacks what the same subscription told before it. What an earlier one told
+   * is no measure: a snapshot that was refused for that would be refused for ever on a book that is quiet.
+   */
+  isBehind(slot: number, timestampMs: number, hash: number): boolean {
+    return this.state[slot * STRIDE + IS_TOLD] === 1 && !this.holdsStream(slot, timestampMs, hash)
+  }
+
+  /** True when a book holds all that the stream has told so far. */
   holdsStream(slot: number, timestampMs: number, hash: number): boolean {
     const streamedAtMs = this.state[slot * STRIDE + STREAMED_AT] as number
     if (timestampMs < streamedAtMs || timestampMs < (this.state[slot * STRIDE + SEEDED_AT] as number))

@@ -385,6 +385,28 @@ for (const useScanner of [true, false]) {
       t.same(view(), START_VIEW)
     })
 
+    t.test('takes the snapshot that answers a new subscription, whatever an earlier one told', async (t) => {
+      const { send, books, slot, verdict, view } = setUp({ useScanner })
+      send(book())
+      send(changes([element()], 50))
+      books.awaitSnapshot(slot)
+      send(book({ timestamp: String(START + 50), hash: 'f'.repeat(40) }))
+      t.equal(verdict().state, 'live')
+      t.same(view(), START_VIEW)
+    })
+
+    t.test(
+      'takes a REST book of the same time after the tick size changed, which is in the hash',
+      async (t) => {
+        const { send, books } = setUp({ useScanner })
+        const seed = () => books.seed(restBook(book({ hash: 'f'.repeat(40) })), 9, true)
+        send(book())
+        t.equal(seed(), 'older')
+        send({ event_type: 'tick_size_change', asset_id: Y, market: MARKET, new_tick_size: '0.001' })
+        t.equal(seed(), 'taken')
+      }
+    )
+
     t.test('drops a REST book that the stream has overtaken', async (t) => {
       const { send, books, view } = setUp({ useScanner })
       const last = element()

@@ -271,6 +271,18 @@ t.test('follows the tick size', async (t) => {
   await allTrue()
 })
 
+t.test('reads a quiet book anew when its tick size changes, and it stays live', async (t) => {
+  const { world, active, isLive, verdictOf, allLive, allTrue } = await setUp(t, { simulator: { rate: 0 } })
+  await allLive()
+  const market = active().find(({ tickE4 }) => tickE4 === 100) as SimMarket
+  const beforeMs = verdictOf(market)?.receivedAtMs as number
+  await until('time has passed', () => Date.now() > beforeMs)
+  world.changeTick(market, 10)
+  await until('the book was read again', () => (verdictOf(market)?.receivedAtMs as number) > beforeMs)
+  t.ok(isLive(market))
+  await allTrue()
+})
+
 t.test('adds a market that is announced, once it was looked up', async (t) => {
   const { world, store, feed, idOf, isLive, allLive, allTrue } = await setUp(t)
   await allLive()
