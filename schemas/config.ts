@@ -88,7 +88,8 @@ export const ConfigSchema = Type.Object({
     default: 30_000
   }),
   RECYCLER_INTERVAL_HOURS: Type.Number({
-    description: 'Hours between two renewals of the venue connections',
+    description:
+      'Hours between two renewals of the venue connections; read by the recycler, which is still to come',
     exclusiveMinimum: 0,
     default: 12
   }),

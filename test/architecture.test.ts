@@ -67,6 +67,20 @@ for (const [room, allowed] of Object.entries(MAY_IMPORT)) {
   })
 }
 
+t.test('every room of services has its rule, and none imports what wires it', async (t) => {
+  const rooms = readdirSync(join(root, 'services'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `services/${name}`)
+  t.strictSame(
+    rooms.filter((room) => MAY_IMPORT[room] === undefined),
+    []
+  )
+  const wiring = sources('services')
+    .flatMap(imports)
+    .filter(({ target }) => /^(plugins|routes|cli|app\.ts|server\.ts)/.test(target))
+  t.strictSame(wiring, [])
+})
+
 t.test('a venue’s field names live only in its messages and parsers', async (t) => {
   const own = /\b(market_ticker|yes_dollars_fp|orderbook_fp|price_changes|assets_ids|clobTokenIds)\b/
   const where = ['services', 'plugins', 'routes', 'schemas'].flatMap(sources).filter((file) => {

@@ -1,14 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { ReplayResult } from '../cli/replay.ts'
 import { listOf, readSettings } from '../services/settings.ts'
 
-const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
+const bin = join(root, 'bin/crossbook.mjs')
 
 interface Ended {
   code: number | null
@@ -97,6 +98,26 @@ t.test('a taken port is one sentence', async (t) => {
   const { code, stderr } = await crossbook(['serve'], { PORT: String(port), LOG_LEVEL: 'silent' })
   t.equal(code, 1)
   t.equal(stderr.trim(), `crossbook: PORT ${port} is in use on 127.0.0.1: set PORT to a free one`)
+})
+
+t.test('npm start builds and serves, with the settings of .env below those of the environment', async (t) => {
+  const folder = t.testdir({
+    '.env': 'PORT=0\nLOG_LEVEL=silent\nVENUES=polymarket\nPOLYMARKET_GAMMA_BASE=http://127.0.0.1:9\n'
+  })
+  const ran = (command: string, args: string[], options: object) =>
+    spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
+  const build = ran('npm', ['run', 'build'], { cwd: root })
+  t.strictSame(await once(build, 'exit'), [0, null])
+  const { start } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts as { start: string }
+  const [command = '', ...args] = start.replace('dist/', `${root}/dist/`).split(' ')
+  const child = ran(command, args, { cwd: folder, env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'info' } })
+  t.teardown(() => child.kill('SIGKILL'))
+  const log = await printed(child, /Server listening at \S+"[\s\S]*discovery failed/)
+  t.notMatch(log, /listening at http:\/\/127.0.0.1:3000"/, 'PORT comes from .env')
+  t.notMatch(log, /"venue":"kalshi"/, 'so does VENUES')
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  t.strictSame(await ended, [0, null])
 })
 
 t.test('a venue that cannot be reached does not stop the gateway; secrets stay out of the log', async (t) => {

@@ -81,10 +81,9 @@ t.test(
     const frames = (venue: string) => feed(venue)?.counters.frames ?? 0
     await until(async () => frames('kalshi') === (await wires()).kalshi.framesSent)
     t.pass('every Kalshi frame was taken')
-    // Each of our own frames is answered by at most one text, which is no data: PONG.
     await until(async () => {
-      const { framesSent, framesReceived } = (await wires()).polymarket
-      return framesSent - frames('polymarket') <= framesReceived
+      const { framesSent, pongsSent } = (await wires()).polymarket
+      return framesSent - pongsSent === frames('polymarket')
     })
     t.pass('every Polymarket frame was taken')
 

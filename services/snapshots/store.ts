@@ -1,3 +1,4 @@
+import type { Venue } from '../../schemas/common.ts'
 import type { Event, EventHeader } from '../../schemas/event.ts'
 import type { Market } from '../../schemas/market.ts'
 import { BookTable } from '../integrity/book-table.ts'
@@ -82,11 +83,12 @@ export class SnapshotStore {
     if (known === undefined) return this.add(market, rules)
     if (sameMarket(known.market, market) && known.rules === rules) return known
     this.queries.remove(known)
-    this.unlinkEvent(known.market)
+    const isRegrouped = known.market.eventId !== market.eventId
+    if (isRegrouped) this.unlinkEvent(known.market)
     known.market = market
     known.rules = rules
     known.metaVersion = ++this.catalogueVersion
-    this.linkEvent(market)
+    if (isRegrouped) this.linkEvent(market)
     this.queries.insert(known)
     this.applyStatus(known)
     this.books.touch(known.slot)
@@ -128,9 +130,14 @@ export class SnapshotStore {
       : { ...header, marketIds: [...marketIds] }
   }
 
-  /** Ids of the events that have served markets, in ascending order. */
-  eventIds(): string[] {
-    return [...this.eventMarkets.keys()].filter((id) => this.eventHeaders.has(id)).sort()
+  /** Ids of the events that have served markets, of one venue if it is given, in ascending order. */
+  eventIds(venue?: Venue): string[] {
+    const ids: string[] = []
+    for (const id of this.eventMarkets.keys()) {
+      const header = this.eventHeaders.get(id)
+      if (header !== undefined && (venue === undefined || header.venue === venue)) ids.push(id)
+    }
+    return ids.sort()
   }
 
   /** Follows changes: see `ChangeBus.consume`. */

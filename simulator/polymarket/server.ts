@@ -38,6 +38,7 @@ export interface PolymarketStats {
   framesSent: number
   bytesSent: number
   framesReceived: number
+  pongsSent: number
   malformed: number
   upgrades: number
   refused: number

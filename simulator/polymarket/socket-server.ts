@@ -32,7 +32,15 @@ export interface SocketServerOptions {
 /** The market channel: upgrades, subscriptions, and the faults that act on whole connections. */
 export class SocketServer {
   readonly feed: Feed
-  readonly counts = { framesSent: 0, bytesSent: 0, framesReceived: 0, malformed: 0, upgrades: 0, refused: 0 }
+  readonly counts = {
+    framesSent: 0,
+    bytesSent: 0,
+    framesReceived: 0,
+    pongsSent: 0,
+    malformed: 0,
+    upgrades: 0,
+    refused: 0
+  }
   readonly #options: SocketServerOptions
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
   readonly #connections = new Map<number, Connection>()
@@ -109,8 +117,10 @@ export class SocketServer {
       connection.close(1008, INVALID_PAYLOAD)
       return
     }
-    if (request.kind === 'ping') connection.sendText('PONG')
-    else if (request.kind === 'malformed') this.counts.malformed += 1
+    if (request.kind === 'ping') {
+      this.counts.pongsSent += 1
+      connection.sendText('PONG')
+    } else if (request.kind === 'malformed') this.counts.malformed += 1
     else if (request.kind === 'unsubscribe') {
       for (const id of request.assets) this.#subscriptions.remove(connection, id)
     } else this.#subscribe(connection, request, isFirst)

@@ -10,7 +10,6 @@ import {
   parseSizeE6,
   writeScaled
 } from '../../services/numbers/decimal.ts'
-import { formatMoney, notional } from '../../services/numbers/money.ts'
 
 const safeValue = fc.integer({ min: 0, max: 999_999_999_999_999 })
 
@@ -84,16 +83,4 @@ t.test('a number that does not fit is refused, never rounded', async (t) => {
   }
   t.throws(() => formatScaled(0.5, 4), RangeError)
   t.throws(() => formatPrice(10_001), RangeError)
-})
-
-t.test('products of money are exact beyond 2^53', async (t) => {
-  t.equal(formatMoney(notional(9_999, 999_999_999_999_999)), '999899999.9999990001')
-  t.equal(formatMoney(notional(4_200, 13_000_000)), '5.46')
-  t.equal(formatMoney(-notional(1, 1)), '-0.0000000001')
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 10_000 }), safeValue, (price, size) => {
-      const [whole = '', fraction = ''] = formatMoney(notional(price, size)).split('.')
-      return BigInt(whole + fraction.padEnd(10, '0')) === BigInt(price) * BigInt(size)
-    })
-  )
 })

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { VENUES, VenueSchema } from '../../../schemas/common.ts'
 import type { Event, EventPage } from '../../../schemas/event.ts'
 import { NO_QUERY, PAGE_SIZE_DEFAULT, pageQuery } from '../../../schemas/list.ts'
 import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
@@ -20,7 +21,10 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
         description: 'Only events with a market that is served, in the order of their ids.',
         tags: ['events'],
         headers: ifNoneMatch,
-        querystring: Type.Object(pageQuery, { additionalProperties: false }),
+        querystring: Type.Object(
+          { ...pageQuery, venue: Type.Optional(VenueSchema) },
+          { additionalProperties: false }
+        ),
         response: {
           200: Type.Unsafe<EventPage>(Type.Ref('EventPage', ETAG_HEADER)),
           304: notModified,
@@ -29,10 +33,11 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     (request, reply) => {
-      const { page = 1, pageSize = PAGE_SIZE_DEFAULT } = request.query
-      const stamp = stampOf(snapshotStore, [], 0, 0, snapshotStore.catalogueVersion, page, pageSize)
+      const { page = 1, pageSize = PAGE_SIZE_DEFAULT, venue } = request.query
+      const asked = [page, pageSize, venue === undefined ? -1 : VENUES.indexOf(venue)]
+      const stamp = stampOf(snapshotStore, [], 0, 0, snapshotStore.catalogueVersion, ...asked)
       if (answerUnchanged(request, reply, stamp)) return
-      const ids = snapshotStore.eventIds()
+      const ids = snapshotStore.eventIds(venue)
       const items = ids
         .slice((page - 1) * pageSize, page * pageSize)
         .map((id) => snapshotStore.getEvent(id) as Event)

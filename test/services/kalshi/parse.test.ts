@@ -212,7 +212,7 @@ t.test('recorded REST answers parse', { skip }, async (t) => {
       .map(([p, s]: [number, number]) => [Math.round(p * 10_000) / 10_000, s])
   )
   t.equal(polled.apply(slot, orderbook.orderbook_fp, 2), 'same')
-  t.equal(table.verdicts.receivedAtMs[slot], 1)
+  t.equal(table.verdicts.receivedAtMs(slot), 1)
   for (const { orderbook_fp } of read('rest/combo_orderbooks_2026-08-09.json'))
     t.not(polled.apply(slot, orderbook_fp, 3), 'drift')
   t.equal(polled.apply(slot, read('rest_transition/2026-01_orderbook.json').response.orderbook, 4), 'changed')

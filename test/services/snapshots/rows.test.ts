@@ -94,10 +94,10 @@ function setBook(
   books.arena.release(slot)
   for (const [price, resting] of given.yes) books.arena.setLevel(slot, YES, price, resting)
   for (const [price, resting] of given.no) books.arena.setLevel(slot, NO, price, resting)
+  books.verdicts.reset(slot)
   books.setSource(slot, given.source)
   books.received(slot, given.receivedAtMs, given.venueTimeMs, given.sequence)
-  books.verdicts.venueTimeMs[slot] = given.venueTimeMs
-  books.verdicts.verifiedAtMs[slot] = given.verifiedAtMs
+  books.verdicts.verified(slot, given.verifiedAtMs)
   books.verdicts.mismatches[slot] = given.mismatches
   books.verdicts.reasons[slot] = given.reasons.reduce((bits, reason) => bits | reasonBit(reason), 0)
   books.touch(slot)

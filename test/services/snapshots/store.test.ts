@@ -16,6 +16,31 @@ function newStore(capacityMarkets = 100): SnapshotStore {
   return new SnapshotStore({ capacityMarkets, capacityLevels: capacityMarkets * 64 })
 }
 
+t.test('an event stays while its only market changes, and leaves with it', async (t) => {
+  const store = new SnapshotStore({ capacityMarkets: 4, capacityLevels: 100 })
+  const header = (id: string) => ({
+    id,
+    venue: 'kalshi' as const,
+    venueEventId: id,
+    symbol: id,
+    seriesId: null,
+    title: id,
+    category: null,
+    mutuallyExclusive: false
+  })
+  store.putEvent(header('kalshi:E1'))
+  store.put(market(1, { id: 'kalshi:A', eventId: 'kalshi:E1', volume24h: '1' }), '')
+  store.put(market(1, { id: 'kalshi:A', eventId: 'kalshi:E1', volume24h: '2' }), '')
+  t.match(store.getEvent('kalshi:E1'), { marketIds: ['kalshi:A'] })
+  t.strictSame([store.eventIds('kalshi'), store.eventIds('polymarket')], [['kalshi:E1'], []])
+  store.putEvent(header('kalshi:E2'))
+  store.put(market(1, { id: 'kalshi:A', eventId: 'kalshi:E2' }), '')
+  t.equal(store.getEvent('kalshi:E1'), undefined)
+  t.match(store.getEvent('kalshi:E2'), { marketIds: ['kalshi:A'] })
+  store.remove('kalshi:A')
+  t.equal(store.getEvent('kalshi:E2'), undefined)
+})
+
 t.test('the bus tells each consumer of a change once, in the order of the first change', async (t) => {
   const bus = new ChangeBus(8)
   const fast = bus.consume()

@@ -4,10 +4,10 @@ import type { Market, MarketStatus } from '../../../schemas/market.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
 import { ByteIndex } from '../../../services/venue/byte-index.ts'
 import { Catalogue, type Discovered } from '../../../services/venue/catalogue.ts'
-import { market } from '../../fixtures/market.ts'
+import { market } from '../../helper.ts'
 
 const found = (id: string, volume24h: string | null, status: MarketStatus = 'open'): Discovered => ({
-  market: market({ id: `kalshi:${id}`, venueMarketId: id, volume24h, status }),
+  market: market(0, { id: `kalshi:${id}`, venueMarketId: id, volume24h, status }),
   rules: '',
   event: null
 })
