@@ -13,7 +13,7 @@ import { type ParsedBook, type ParsedLevel, type ParsedMessage, parseFrame } fro
 import { FrameScanner } from './scan.ts'
 
 /** Why the book of one market must be read again. */
-export type CorruptReason = 'drift' | 'crossed' | 'snapshot_behind'
+export type CorruptReason = 'drift' | 'crossed' | 'snapshot_behind' | 'arena_full'
 
 /** What a message says of a market beyond its book. */
 export type Hint =
@@ -40,7 +40,7 @@ export type SeedResult = 'taken' | 'older' | 'refused' | 'unknown'
 const GROUP_SILENCE_MS = 100
 
 /** Reasons under which a frame is ignored because we do not know what it says. */
-const NOT_UNDERSTOOD = new Set(['malformed', 'unknown_event_type', 'drift'])
+const NOT_UNDERSTOOD = new Set(['malformed', 'not_utf8', 'unknown_event_type', 'drift'])
 
 /** In place of a slot, for an element that is the complement of one before it. */
 const COMPLEMENT = -2
@@ -163,12 +163,13 @@ export class PolymarketBooks {
     if (!this.freshness.holdsStream(slot, book.timestampMs, book.hash)) return 'older'
     const { timestampMs } = book
     if (!this.readLevels(book) || !this.replaceLevels(slot, timestampMs, receivedAtMs)) return 'refused'
+    let isWhole = true
     if (streaming) {
       this.freshness.seeded(slot, timestampMs)
-      this.resynced(slot)
+      isWhole = this.resynced(slot)
     } else this.table.setSource(slot, 'poll')
     this.table.touch(slot)
-    return 'taken'
+    return isWhole ? 'taken' : 'refused'
   }
 
   /** Ends the match groups that got no message for a while; with no time, all of them. */
@@ -290,10 +291,13 @@ export class PolymarketBooks {
       return
     }
     this.freshness.streamed(slot, timestampMs, hash)
-    if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) return
+    if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) {
+      this.options.onCorrupt(this.assets.assetOf(slot), slot, 'arena_full')
+      return
+    }
     this.applied = true
     this.freshness.seeded(slot, 0)
-    this.resynced(slot)
+    if (!this.resynced(slot)) this.options.onCorrupt(this.assets.assetOf(slot), slot, 'crossed')
     this.table.touch(slot)
   }
 
@@ -304,6 +308,8 @@ export class PolymarketBooks {
       table.arena.replace(slot, YES, this.bids)
       table.arena.replace(slot, NO, this.asks)
     } catch (error) {
+      // One side may be of the new book and the other of the old one.
+      table.arena.release(slot)
       this.outOfRoom(slot, error)
       return false
     }
@@ -311,16 +317,18 @@ export class PolymarketBooks {
     return true
   }
 
-  private resynced(slot: number): void {
+  /** Takes back what a whole book answers; false for one that is crossed by itself. */
+  private resynced(slot: number): boolean {
     const { table } = this
     table.setSource(slot, 'websocket')
-    if (!table.arena.crossed(slot)) {
-      table.resynced(slot)
-      return
+    const isWhole = !table.arena.crossed(slot)
+    if (isWhole) table.resynced(slot)
+    else {
+      // Raised before the others are taken back, so that the book is at no moment live.
+      table.raise(slot, 'crossed')
+      table.clear(slot, 'awaiting_snapshot', 'arena_full', 'disconnected', 'drift')
     }
-    // Raised before the others are taken back, so that the book is at no moment live.
-    this.corrupt(slot, 'crossed')
-    table.clear(slot, 'awaiting_snapshot', 'disconnected', 'drift')
+    return isWhole
   }
 
   /** Sets the size at one price of a book as the change at `index` says, or holds it back with its match group. */
@@ -360,6 +368,7 @@ export class PolymarketBooks {
       this.applied = true
     } catch (error) {
       this.outOfRoom(slot, error)
+      this.options.onCorrupt(this.assets.assetOf(slot), slot, 'arena_full')
     }
   }
 
@@ -385,6 +394,7 @@ export class PolymarketBooks {
       group.apply(this.table.arena, slot)
     } catch (error) {
       this.outOfRoom(slot, error)
+      this.options.onCorrupt(this.assets.assetOf(slot), slot, 'arena_full')
       return
     }
     this.table.received(slot, group.receivedAtMs, group.timestampMs, Number.NaN)
@@ -408,9 +418,12 @@ export class PolymarketBooks {
     this.options.onCorrupt(this.assets.assetOf(slot), slot, reason)
   }
 
+  /** The book does not fit: what is left of it is no book, and no change may build on it. */
   private outOfRoom(slot: number, error: unknown): void {
     if (!(error instanceof ArenaFullError)) throw error
     this.ignore('arena_full')
+    this.held.delete(slot)
+    this.table.raise(slot, 'awaiting_snapshot')
     this.table.raise(slot, 'arena_full')
   }
 

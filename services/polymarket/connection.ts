@@ -118,6 +118,11 @@ export class PolymarketConnection {
     this.wait(assetId, 'resubscribed', 1)
   }
 
+  /** True while the next step for an asset's snapshot is still to come. */
+  isWaiting(assetId: string): boolean {
+    return this.waiting.has(assetId)
+  }
+
   /** Turns on the venue-wide announcements on a connection that is open: its known assets bring no snapshot. */
   announce(): void {
     const [assetId] = this.assets.keys()

@@ -45,8 +45,10 @@ export class PolymarketConnections {
     if (connection.size === 0) this.close(connection)
   }
 
+  /** Asks the stream for a fresh snapshot, unless one is already waited for. */
   resubscribe(assetId: string): void {
-    this.homes.get(assetId)?.resubscribe(assetId)
+    const connection = this.homes.get(assetId)
+    if (connection?.isWaiting(assetId) === false) connection.resubscribe(assetId)
   }
 
   /** Names the connecting that an asset is streamed by; null while it is not. */

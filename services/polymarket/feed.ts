@@ -114,7 +114,8 @@ export class PolymarketFeed implements VenueFeed {
       books: this.books,
       fetchBooks: (assetIds) => this.rest.fetchBooks(assetIds),
       streamOf: (assetId) => this.connections.streamOf(assetId),
-      onGiveUp: (assetId) => this.giveUp(assetId),
+      // REST could not give a book that is good: the stream is asked for one.
+      onGiveUp: (assetId) => this.connections.resubscribe(assetId),
       log,
       now
     })
@@ -280,12 +281,6 @@ export class PolymarketFeed implements VenueFeed {
     if (this.named.has(market.venueMarketId)) return true
     const isTagged = this.tags.length === 0 || tagSlugs.some((slug) => this.tags.includes(slug))
     return isTagged && this.hasUseFor(market.venueMarketId)
-  }
-
-  /** REST could not give a book that is good: the stream is asked for one. */
-  private giveUp(assetId: string): void {
-    const slot = this.books.slotOf(assetId)
-    if (slot !== undefined && !this.books.isAwaiting(slot)) this.connections.resubscribe(assetId)
   }
 
   private checkSynced(): boolean {

@@ -365,12 +365,48 @@ for (const useScanner of [true, false]) {
       t.same(corrupt, ['Y crossed'])
     })
 
-    t.test('says so when there is no room for the levels', async (t) => {
-      const { send, verdict, ignored } = setUp({ useScanner, levels: 16 })
-      const many = Array.from({ length: 30 }, (_, i): Level => [`0.${100 + i}`, '1'])
-      send(book({}, many, []))
-      t.match(verdict(), { state: 'syncing' })
-      t.same(ignored(), { arena_full: 1 })
+    t.test('waits for a book that fits when there is no room, and builds on no part of one', async (t) => {
+      const many = Array.from({ length: 9 }, (_, i): Level => [`0.${10 + i}`, '1'])
+      const added = many.map(([price]) => element({ price, size: '1', side: 'BUY' }))
+      const match = ['0.44', '0.46', ...many.map(([price]) => price)].map((price) =>
+        element({ price, size: '1', hash: HASH_MATCH })
+      )
+      const mirrored = many.map(([price]): Level => [`0.9${price.slice(3)}`, '1'])
+      const full: [form: string, value: unknown][] = [
+        ['a whole book', book({}, [['0.2', '7']], mirrored)],
+        ['a change', changes(added)],
+        ['a match', changes(match)]
+      ]
+      for (const [form, value] of full) {
+        const { send, verdict, ignored, corrupt, view, books } = setUp({ useScanner, levels: 16 })
+        send(book())
+        t.equal(verdict().state, 'live')
+        send(value)
+        books.settle()
+        t.match(verdict(), { state: 'syncing', reason: 'arena_full' }, form)
+        t.same(corrupt, ['Y arena_full'])
+        t.equal(ignored().arena_full, 1)
+        const left = view()
+        if (form === 'a whole book') t.same(left, { bids: [], asks: [] }, 'nothing of half a book')
+        send(changes([element({ price: '0.01' })], 100))
+        t.same(view(), left)
+        t.equal(books.seed(restBook(book({ timestamp: String(START + 200) }, many, [])), 9, true), 'refused')
+        t.same(corrupt, ['Y arena_full'], 'who reads over REST asks again by itself')
+        send(book({ timestamp: String(START + 200) }))
+        t.equal(verdict().state, 'live')
+        t.same(view(), START_VIEW)
+      }
+    })
+
+    t.test('leaves it to the reader to ask again for a REST book that is crossed', async (t) => {
+      const { send, books, verdict, corrupt } = setUp({ useScanner })
+      send(book())
+      const crossed = book({ timestamp: String(START + 9) }, [['0.5', '1']], [['0.5', '1']])
+      t.equal(books.seed(restBook(crossed), 9, true), 'refused')
+      t.equal(verdict().reason, 'crossed')
+      t.same(corrupt, [])
+      t.equal(books.seed(restBook(book({ timestamp: String(START + 10) })), 9, true), 'taken')
+      t.equal(verdict().state, 'live')
     })
 
     t.test('does not take a snapshot that lacks what was told before it', async (t) => {

@@ -12,12 +12,17 @@ const silent = { info: () => {}, warn: () => {} }
 interface Setup {
   simulator?: SimulatorOptions
   config?: Partial<PolymarketSettings>
+  /** Room for the levels of all books together. */
+  levels?: number
   /** Before the feed starts. */
   prepare?: (simulator: Simulator) => void
 }
 
 /** A simulated venue and a feed that reads it over real sockets. */
-async function setUp(t: Test, { simulator = {}, config = {}, prepare = () => {} }: Setup = {}) {
+async function setUp(
+  t: Test,
+  { simulator = {}, config = {}, levels = 200_000, prepare = () => {} }: Setup = {}
+) {
   const venue = await startSimulator({
     marketsPerVenue: 30,
     rate: 400,
@@ -26,7 +31,7 @@ async function setUp(t: Test, { simulator = {}, config = {}, prepare = () => {} 
     ...simulator
   })
   prepare(venue)
-  const store = new SnapshotStore({ capacityMarkets: 200, capacityLevels: 200_000 })
+  const store = new SnapshotStore({ capacityMarkets: 200, capacityLevels: levels })
   const served: string[] = []
   const publish = store.books.onTouch
   store.books.onTouch = (slot) => {
@@ -334,6 +339,20 @@ t.test('finds out in time what nobody announces', async (t) => {
     const ranked = [...store.records()].sort((a, b) => a.slot - b.slot)
     return ranked.findIndex(({ id }) => id === idOf(one)) >= 7 * connection
   }
+})
+
+t.test('makes a book true that did not fit, once there is room', async (t) => {
+  const { world, feed, active, verdictOf, allTrue } = await setUp(t, {
+    simulator: { marketsPerVenue: 8, rate: 0 },
+    config: { SNAPSHOT_TIMEOUT_MS: 100, REDISCOVERY_INTERVAL_MS: 1_000, ENDED_MARKET_RETENTION_MS: 0 },
+    levels: 256
+  })
+  const isFull = (market: SimMarket) => verdictOf(market)?.reason === 'arena_full'
+  await until('some do not fit', () => active().some(isFull))
+  await until('REST and stream were tried', () => (feed.status().counters.seen.get('no_snapshot') ?? 0) > 0)
+  const kept = active().find(isFull)
+  for (const market of active()) if (market !== kept) world.close(market)
+  await allTrue()
 })
 
 t.test('hands the announcements on when their connection goes', async (t) => {
