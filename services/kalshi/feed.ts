@@ -87,7 +87,6 @@ export class KalshiFeed implements VenueFeed {
       onUnfollow: (tickers) => this.unfollow(tickers),
       onReactivated: (market) => this.reactivated(market),
       onDiscovered: () => this.exchange.flag(),
-      onRefused: (reason) => this.pollInstead(`Kalshi refused the API key (${reason})`),
       log,
       now,
       random
@@ -154,6 +153,8 @@ export class KalshiFeed implements VenueFeed {
   private note(): string | null {
     const notes: string[] = []
     if (this.pollingBecause !== null) notes.push(`books are polled over REST, because ${this.pollingBecause}`)
+    if (this.rest.refusal !== null)
+      notes.push(`REST is asked without the API key, which it refused (${this.rest.refusal})`)
     if (this.exchange.isPaused) notes.push('Kalshi has paused trading')
     const without = this.stream?.withoutSnapshot ?? 0
     if (without > 0) notes.push(`${without} subscribed markets got no snapshot`)
@@ -187,13 +188,12 @@ export class KalshiFeed implements VenueFeed {
     this.poller.start()
   }
 
-  /** Asking again with a refused key would not help. */
+  /** The socket alone decides: REST may be refused while the stream is well, and the other way round. */
   private pollInstead(reason: string): void {
     const { stream, options } = this
     if (stream === null) return
     this.stream = null
     this.refusedStream = stream.stop()
-    this.rest.giveUpKey()
     const table = options.sink.books
     for (const { slot } of this.markets.trading()) {
       table.raise(slot, 'refused')

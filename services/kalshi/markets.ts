@@ -8,7 +8,6 @@ import type { KalshiDiscovery } from './discovery.ts'
 import { MarketClock } from './market-clock.ts'
 import type { Lifecycle } from './parse.ts'
 import { marketId, parsePriceBands } from './parse-market.ts'
-import { isRefusal } from './rest.ts'
 
 export interface KalshiMarketsOptions {
   sink: MarketSink
@@ -24,8 +23,6 @@ export interface KalshiMarketsOptions {
   onReactivated: (market: ServedMarket) => void
   /** After each discovery. */
   onDiscovered: () => void
-  /** The venue refused our key. */
-  onRefused: (reason: string) => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
   random?: () => number
@@ -270,7 +267,6 @@ export class KalshiMarkets {
         RETRY_BASE_MS + backoffMs(this.failures++, RETRY_BASE_MS, RETRY_CAP_MS, random)
       )
       log.warn({ reason, waitMs: Math.round(waitMs) }, 'discovery failed')
-      if (isRefusal(error)) this.options.onRefused(reason)
     }
     for (const [id, atMs] of this.toldAtMs) if (atMs + CACHE_MS < now()) this.toldAtMs.delete(id)
     this.catalogue.sweep()

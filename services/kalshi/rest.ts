@@ -22,32 +22,28 @@ const EVENTS_PER_PAGE = 200
 /** More pages than the venue has ten times over: a cursor that never ends is a fault. */
 const MAX_PAGES = 2_000
 
+/** As whom we ask: with the key or without, each at its own pace. */
+interface Access {
+  readonly client: RestClient
+  readonly cost: number
+  readonly isSigned: boolean
+}
+
 /** Asks Kalshi's REST API. Answers are checked for their outer form only; what is inside is for the parsers. */
 export class KalshiRest {
+  /** Why requests are no longer signed; null while the key is good, or where there is none. */
+  refusal: string | null = null
   private readonly options: KalshiRestOptions
   private readonly clients: RestClient[] = []
-  private client: RestClient
-  private cost: number
+  private access: Access
 
   constructor(options: KalshiRestOptions) {
     this.options = options
-    this.cost = options.signer === null ? UNSIGNED.cost : SIGNED.cost
-    this.client = this.connect(options.signer)
+    this.access = this.connect(options.signer)
   }
 
   get status(): RestStatus {
-    return this.client.status
-  }
-
-  get isSigned(): boolean {
-    return this.cost === SIGNED.cost
-  }
-
-  /** Goes on without the key, which the venue refused, at the pace of those who have none. */
-  giveUpKey(): void {
-    if (!this.isSigned) return
-    this.cost = UNSIGNED.cost
-    this.client = this.connect(null)
+    return this.access.client.status
   }
 
   /** Walks the open events with all their markets, whatever those markets' status; never combos. */
@@ -82,17 +78,17 @@ export class KalshiRest {
   /** Returns the order book of one market in its wire form. */
   async orderBook(ticker: string): Promise<unknown> {
     const path = PATHS.orderBook(ticker)
-    const body = await this.get(path)
-    return bookOf(body, path)
+    const book = bookOf(await this.get(path))
+    if (book !== null) return book
+    throw new VenueRestError(`GET ${path} answered without an order book`, 200, false)
   }
 
-  /** Returns order books by ticker, at most 100; the venue may ask for a key here. */
+  /** Returns order books by ticker, at most 100, null for one without a book; the venue may ask for a key here. */
   async orderBooks(tickers: readonly string[]): Promise<Map<string, unknown>> {
     const body = await this.get(PATHS.orderBooks, { query: { tickers } })
     const books = new Map<string, unknown>()
     for (const one of arrayOf(body, 'orderbooks', PATHS.orderBooks))
-      if (isObject(one) && typeof one.ticker === 'string')
-        books.set(one.ticker, bookOf(one, PATHS.orderBooks))
+      if (isObject(one) && typeof one.ticker === 'string') books.set(one.ticker, bookOf(one))
     return books
   }
 
@@ -117,29 +113,36 @@ export class KalshiRest {
     return found
   }
 
+  /** A request that is refused for its key is asked again without: market data is open to everyone. */
   private async get(path: string, call: RestCall = {}): Promise<Record<string, unknown>> {
-    const { body, status } = await this.client.get(path, { ...call, cost: this.cost })
-    if (!isObject(body)) throw new VenueRestError(`GET ${path} answered no object`, status, false)
-    return body
+    const { access } = this
+    try {
+      const { body, status } = await access.client.get(path, { ...call, cost: access.cost })
+      if (!isObject(body)) throw new VenueRestError(`GET ${path} answered no object`, status, false)
+      return body
+    } catch (error) {
+      if (!access.isSigned || !(error instanceof VenueRestError) || error.status !== 401) throw error
+      this.refusal ??= error.message
+      // Of the requests that were under way together, the first one changes over for all.
+      if (this.access === access) this.access = this.connect(null)
+      return this.get(path, call)
+    }
   }
 
-  private connect(signer: Signer | null): RestClient {
+  private connect(signer: Signer | null): Access {
     const { base, timeoutMs, random } = this.options
+    const isSigned = signer !== null
+    const { cost, ...pace } = isSigned ? SIGNED : UNSIGNED
     const client = new RestClient({
       base,
-      bucket: new TokenBucket(signer === null ? UNSIGNED : SIGNED),
-      ...(signer === null ? {} : { headers: signer }),
+      bucket: new TokenBucket(pace),
+      ...(isSigned ? { headers: signer } : {}),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(random === undefined ? {} : { random })
     })
     this.clients.push(client)
-    return client
+    return { client, cost, isSigned }
   }
-}
-
-/** Whether the venue refused our key, or its signature, rather than the request. */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof VenueRestError && (error.status === 401 || error.status === 403)
 }
 
 function arrayOf(body: Record<string, unknown>, name: string, path: string): unknown[] {
@@ -148,10 +151,8 @@ function arrayOf(body: Record<string, unknown>, name: string, path: string): unk
   throw new VenueRestError(`GET ${path} answered without ${name}[]`, 200, false)
 }
 
-/** `orderbook_fp` now; `orderbook` until March 2026. */
-function bookOf(body: Record<string, unknown>, path: string): unknown {
-  const { orderbook_fp: fixed, orderbook } = body
+/** `orderbook_fp` now; `orderbook` until March 2026. Null where neither is one. */
+function bookOf({ orderbook_fp: fixed, orderbook }: Record<string, unknown>): unknown {
   if (isObject(fixed)) return fixed
-  if (isObject(orderbook)) return orderbook
-  throw new VenueRestError(`GET ${path} answered without an order book`, 200, false)
+  return isObject(orderbook) ? orderbook : null
 }

@@ -140,6 +140,8 @@ t.test('what spoils books is mended, each in its way', async (t) => {
     ['nonjson_text', {}]
   ] as const
   for (const [name, parameters] of spoilers) {
+    // A book that is doubtful already does not notice.
+    await until(() => active(simulator).every((one) => isLive(followed, one)))
     const before = faults.fired('kalshi', name)
     faults.set('kalshi', name, parameters)
     await until(() => faults.fired('kalshi', name) > before)
@@ -208,6 +210,33 @@ t.test('a market closes by the clock, without a message', async (t) => {
   await until(() => followed.verdict(market.id).reason === 'market_closed')
   t.ok(Date.now() >= market.closeMs)
   t.ok(followed.depth(market.id).bids.length > 0, 'its last book is still served')
+})
+
+t.test('a key that REST refuses does not stop the stream', async (t) => {
+  const simulator = await simulate(t)
+  const followed = follow(t, simulator, { REDISCOVERY_INTERVAL_MS: 1_000 })
+  const { feed } = followed
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  const before = feed.status().discovery.lastAtMs as number
+  simulator.faults.set('kalshi', 'credentials_refused', {})
+  await until(() => feed.status().note !== null && (feed.status().discovery.lastAtMs as number) > before)
+  t.match(feed.status(), {
+    source: 'websocket',
+    note: /^REST is asked without the API key, which it refused \(GET .* answered 401/,
+    connections: [{ state: 'open', reconnects: 0 }]
+  })
+  await becomesTrue(t, simulator, followed)
+})
+
+t.test('a key that only the socket refuses still polls books in batches', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 40 })
+  simulator.faults.set('kalshi', 'refuse_upgrade', { status: 401 })
+  const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 })
+  await becomesTrue(t, simulator, followed)
+  const { source, note, rest, counters } = followed.feed.status()
+  t.equal(source, 'poll')
+  t.match(note, /because Kalshi refused the API key \(upgrade answered 401\)$/)
+  t.ok(counters.frames > rest.requests, 'one request brings many books')
 })
 
 t.test('a refused key is not tried again: books are polled, and it is said why', async (t) => {
