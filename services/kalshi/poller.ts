@@ -4,7 +4,7 @@ import type { BookTable } from '../integrity/book-table.ts'
 import type { ServedMarket } from '../venue/catalogue.ts'
 import type { Counters } from '../venue/counters.ts'
 import { PolledBooks } from './polled-books.ts'
-import { isRefusal, type KalshiRest } from './rest.ts'
+import type { KalshiRest } from './rest.ts'
 import { chunksOf, TICKERS_PER_REQUEST } from './urls.ts'
 
 export interface KalshiPollerOptions {
@@ -37,8 +37,8 @@ export class KalshiPoller {
   private readonly stopping = new AbortController()
   private running: Promise<void> | null = null
   private overdueTimer: NodeJS.Timeout | null = null
-  /** Null until the venue has shown whether it serves books in batches to us. */
-  private batches: boolean | null = null
+  /** Whether the venue may serve books in batches to us. */
+  private hasBatches = true
   private lastRoundMs = 0
   /** Slots that were asked for at least once, with or without success. */
   private readonly asked = new Set<number>()
@@ -72,32 +72,34 @@ export class KalshiPoller {
       const startedAtMs = now()
       const queue = [...markets()].sort((a, b) => volumeOf(b) - volumeOf(a))
       this.forgetOthers(queue)
-      if (this.batches !== false) await this.batchRound(queue)
-      if (this.batches === false) await this.singleRound(queue)
+      if (this.hasBatches) await this.batchRound(queue)
+      if (!this.hasBatches) await this.singleRound(queue)
       this.lastRoundMs = now() - startedAtMs
       await this.pause(Math.max(queue.length === 0 ? MIN_ROUND_MS : 0, intervalMs - this.lastRoundMs, 1))
     }
   }
 
-  /** The batch endpoint asks for a key by its specification; it is tried once, and left when it refuses. */
+  /**
+   * The batch endpoint asks for a key by its specification. It is tried, and left for good when it fails in a way
+   * that asking again does not mend.
+   */
   private async batchRound(queue: readonly ServedMarket[]): Promise<void> {
     for (const chunk of chunksOf(queue, TICKERS_PER_REQUEST)) {
       if (this.stopping.signal.aborted) return
       try {
         const found = await this.options.rest.orderBooks(chunk.map(({ market }) => market.symbol))
-        this.batches = true
         for (const served of chunk) {
-          this.asked.add(served.slot)
           const book = found.get(served.market.symbol)
           if (book !== undefined) this.take(served, book)
         }
       } catch (error) {
-        if (isRefusal(error)) {
-          this.batches = false
+        if (error instanceof VenueRestError && !error.retryable) {
+          this.hasBatches = false
           return
         }
         this.failed(error)
       }
+      for (const { slot } of chunk) this.asked.add(slot)
     }
   }
 
