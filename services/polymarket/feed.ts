@@ -167,6 +167,7 @@ export class PolymarketFeed implements VenueFeed {
     try {
       const found = await this.findMarkets()
       if (this.isStopped) return
+      void this.lookUpResults()
       this.take(this.catalogue.apply(found, new Set([...this.named].map(idOf))))
       this.catalogue.sweep()
       this.discovery.lastAtMs = this.now()
@@ -186,7 +187,7 @@ export class PolymarketFeed implements VenueFeed {
     this.discoveryTimer = setTimeout(() => void this.discover(), waitMs)
   }
 
-  /** Returns what the lists hold, and by name what they do not: asked for, followed until now, or awaiting a result. */
+  /** Returns what the lists hold, and by name what they do not: asked for, or followed until now. */
   private async findMarkets(): Promise<Discovered[]> {
     const { rest, tags } = this
     const wanted = Math.ceil(this.config.MAX_MARKETS_PER_VENUE * WANTED_FACTOR)
@@ -196,19 +197,24 @@ export class PolymarketFeed implements VenueFeed {
     for (const { market } of this.catalogue.markets())
       if (!ids.has(market.id)) missing.add(market.venueMarketId)
     const lookedUp = await lookUpMarkets(rest, [...missing])
-    this.takeResults(await lookUpMarkets(rest, [...this.unsettled]))
     return [...listed, ...lookedUp]
   }
 
-  /** A closed market is no longer followed; what is still to learn of it is its result. */
-  private takeResults(found: readonly LookedUp[]): void {
-    for (const { market } of found) {
-      if (market.status !== 'settled') continue
-      this.unsettled.delete(market.venueMarketId)
-      this.sink.patch(market.id, { status: market.status, result: market.result })
-    }
+  /** A closed market is no longer followed; what is still to learn of it is its result. Never rejects. */
+  private async lookUpResults(): Promise<void> {
     for (const conditionId of this.unsettled)
       if (this.sink.get(idOf(conditionId)) === undefined) this.unsettled.delete(conditionId)
+    try {
+      for (const { market } of await lookUpMarkets(this.rest, [...this.unsettled])) {
+        if (this.isStopped) return
+        if (market.status !== 'settled') continue
+        this.unsettled.delete(market.venueMarketId)
+        this.sink.patch(market.id, { status: market.status, result: market.result })
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      if (!this.isStopped) this.log.warn({ why }, 'results not looked up')
+    }
   }
 
   /** Subscribes what came and unsubscribes what went; a slot that went may already be another market's. */

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
 import { PolymarketFeed, type PolymarketSettings } from '../../../services/polymarket/feed.ts'
@@ -31,6 +34,17 @@ async function setUp(
     ...simulator
   })
   prepare(venue)
+  let isGammaBroken: (url: string) => boolean = () => false
+  const breakGamma = (isBroken: typeof isGammaBroken) => {
+    isGammaBroken = isBroken
+  }
+  const gamma = createServer(async (request, response) => {
+    const url = request.url ?? ''
+    const answer = await fetch(venue.polymarket.gammaBase + url)
+    response.writeHead(isGammaBroken(url) ? 400 : answer.status, { 'content-type': 'application/json' })
+    response.end(await answer.text())
+  }).listen(0, '127.0.0.1')
+  await once(gamma, 'listening')
   const store = new SnapshotStore({ capacityMarkets: 200, capacityLevels: levels })
   const served: string[] = []
   const publish = store.books.onTouch
@@ -44,7 +58,7 @@ async function setUp(
     random: () => 0.2,
     config: {
       POLYMARKET_HTTP_BASE: venue.polymarket.clobBase,
-      POLYMARKET_GAMMA_BASE: venue.polymarket.gammaBase,
+      POLYMARKET_GAMMA_BASE: `http://127.0.0.1:${(gamma.address() as AddressInfo).port}`,
       POLYMARKET_WS_URL: venue.polymarket.wsUrl,
       POLYMARKET_TAGS: '',
       POLYMARKET_CONDITION_IDS: '',
@@ -60,6 +74,7 @@ async function setUp(
   feed.start()
   t.teardown(async () => {
     await feed.stop()
+    gamma.close()
     await venue.stop()
   })
   const { world } = venue
@@ -88,6 +103,7 @@ async function setUp(
     store,
     feed,
     fault,
+    breakGamma,
     idOf,
     verdictOf,
     isLive,
@@ -236,12 +252,17 @@ t.test('heals one book and leaves its neighbours alone', async (t) => {
 })
 
 t.test('does not let a REST answer that lags replace what the stream told', async (t) => {
-  const { venue, fault, active, verdictOf, isLive, allLive, allTrue } = await setUp(t)
+  const { venue, store, fault, active, isLive, allLive, allTrue, idOf } = await setUp(t)
   await allLive()
   fault('rest_lag', { ms: 1_000 })
   const [market] = active() as [SimMarket]
+  let wasSuspect = false
+  store.books.onState = (slot) => {
+    if (slot === store.get(idOf(market))?.slot && store.books.verdicts.has(slot, 'drift')) wasSuspect = true
+  }
   fault('too_many_decimals', { market: market.id })
-  await until('the book is suspect', () => verdictOf(market)?.reason === 'drift')
+  // The stream's own book may heal it at once.
+  await until('the book was suspect', () => wasSuspect)
   await until('the book is live again', () => isLive(market))
   venue.faults.clear('rest_lag')
   await allTrue()
@@ -339,6 +360,29 @@ t.test('finds out in time what nobody announces', async (t) => {
     const ranked = [...store.records()].sort((a, b) => a.slot - b.slot)
     return ranked.findIndex(({ id }) => id === idOf(one)) >= 7 * connection
   }
+})
+
+t.test('goes on discovering while the results of ended markets cannot be looked up', async (t) => {
+  const { world, store, feed, active, idOf, breakGamma, allLive, allTrue } = await setUp(t, {
+    simulator: { marketsPerVenue: 8, rate: 50 },
+    config: { REDISCOVERY_INTERVAL_MS: 1_000 },
+    prepare: ({ faults }) => faults.set('polymarket', 'no_resolution_message')
+  })
+  await allLive()
+  const [market] = active() as [SimMarket]
+  world.close(market)
+  await until('it is closed', () => store.get(idOf(market))?.market.status === 'closed')
+  let asked = 0
+  breakGamma((url) => url.includes(market.id) && asked++ >= 0)
+  world.settle(market, 'yes')
+  await until('its result was asked for', () => asked > 0)
+  const { lastAtMs } = feed.status().discovery
+  await until('discovery goes on', () => feed.status().discovery.lastAtMs !== lastAtMs)
+  t.equal(feed.status().discovery.lastError, null)
+  t.equal(store.get(idOf(market))?.market.result, null)
+  breakGamma(() => false)
+  await until('its result is known', () => store.get(idOf(market))?.market.result === 'yes')
+  await allTrue()
 })
 
 t.test('makes a book true that did not fit, once there is room', async (t) => {
