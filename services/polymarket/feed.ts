@@ -3,6 +3,7 @@ import type { Config } from '../../schemas/config.ts'
 import { listOf } from '../settings.ts'
 import { backoffMs } from '../venue/backoff.ts'
 import { Catalogue, type CatalogueChange, type Discovered, type MarketSink } from '../venue/catalogue.ts'
+import { FrameLog } from '../venue/frame-log.ts'
 import type { DiscoveryStatus, FeedStatus, VenueFeed } from '../venue/port.ts'
 import { BookReader } from './book-reader.ts'
 import { type Hint, PolymarketBooks } from './books.ts'
@@ -38,8 +39,6 @@ export interface PolymarketFeedOptions {
 const TICK_MS = 50
 const DISCOVERY_BACKOFF_BASE_MS = 500
 const DISCOVERY_BACKOFF_CAP_MS = 60_000
-const LOG_EVERY_MS = 60_000
-const SAMPLE_BYTES = 200
 /** The catalogue keeps followed markets up to this much below the cut, so that many must be known. */
 const WANTED_FACTOR = 1.2
 
@@ -63,7 +62,6 @@ export class PolymarketFeed implements VenueFeed {
   private readonly idBySlot = new Map<number, string>()
   /** Condition ids of closed markets whose result is still to come. */
   private readonly unsettled = new Set<string>()
-  private readonly loggedAtMs = new Map<string, number>()
   private readonly discovery: DiscoveryStatus = { lastAtMs: null, selected: 0, lastError: null }
   private firstDiscoveredAtMs = Number.NaN
   private isSynced = false
@@ -92,11 +90,12 @@ export class PolymarketFeed implements VenueFeed {
       clobBase: config.POLYMARKET_HTTP_BASE,
       random
     })
+    const frames = new FrameLog(log)
     this.books = new PolymarketBooks({
       table: sink.books,
       onCorrupt: (assetId) => this.reader.ask(assetId, 'snapshot'),
       onHint: (hint) => this.hint(hint),
-      onRefused: (reason, frame) => this.refused(reason, frame)
+      onRefused: (reason, frame) => frames.note(reason, frame)
     })
     this.connections = new PolymarketConnections({
       url: config.POLYMARKET_WS_URL,
@@ -294,13 +293,6 @@ export class PolymarketFeed implements VenueFeed {
     const isOverdue = this.now() - this.firstDiscoveredAtMs >= this.config.SNAPSHOT_TIMEOUT_MS
     this.isSynced = isOverdue || [...this.idBySlot.keys()].every((slot) => !this.books.isAwaiting(slot))
     return this.isSynced
-  }
-
-  private refused(reason: string, frame: Buffer): void {
-    const nowMs = this.now()
-    if (nowMs - (this.loggedAtMs.get(reason) ?? Number.NEGATIVE_INFINITY) < LOG_EVERY_MS) return
-    this.loggedAtMs.set(reason, nowMs)
-    this.log.warn({ reason, sample: frame.toString('utf8', 0, SAMPLE_BYTES) }, 'frame not understood')
   }
 }
 

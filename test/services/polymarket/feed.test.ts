@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
 import { PolymarketFeed, type PolymarketSettings } from '../../../services/polymarket/feed.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { FrameLog } from '../../../services/venue/frame-log.ts'
 import type { FaultName, FaultParameters } from '../../../simulator/faults.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../simulator/index.ts'
 import type { SimMarket } from '../../../simulator/model/types.ts'
@@ -509,4 +510,24 @@ t.test('says what is wrong and stops at once where nothing listens', async (t) =
   await feed.stop()
   await feed.stop()
   t.equal(feed.status().synced, false)
+})
+
+t.test('logs the beginning of what it does not understand, once a minute for each reason', async (t) => {
+  const lines: unknown[] = []
+  let nowMs = 0
+  const log = new FrameLog({ warn: (line: unknown) => lines.push(line) }, () => nowMs)
+  for (const [atMs, reason] of [
+    [0, 'text'],
+    [59_999, 'text'],
+    [59_999, 'malformed'],
+    [60_000, 'text']
+  ] as const) {
+    nowMs = atMs
+    log.note(reason, Buffer.from('x'.repeat(1_000)))
+  }
+  const sample = 'x'.repeat(300)
+  t.same(
+    lines,
+    ['text', 'malformed', 'text'].map((reason) => ({ reason, bytes: 1_000, sample }))
+  )
 })

@@ -3,13 +3,14 @@ import type { FastifyBaseLogger } from 'fastify'
 const EVERY_MS = 60_000
 const SAMPLE_BYTES = 300
 
-/** Logs what was not understood: at most once a minute for each reason, with the beginning of one sample. */
+/** Logs frames that were not understood: at most one a minute for each reason, with its beginning as a sample. */
 export class FrameLog {
   private readonly log: Pick<FastifyBaseLogger, 'warn'>
   private readonly now: () => number
   private readonly loggedAtMs = new Map<string, number>()
 
-  constructor(log: Pick<FastifyBaseLogger, 'warn'>, now: () => number = Date.now) {
+  /** `now` need not be the wall clock: only the time between two frames counts. */
+  constructor(log: Pick<FastifyBaseLogger, 'warn'>, now: () => number = performance.now.bind(performance)) {
     this.log = log
     this.now = now
   }
