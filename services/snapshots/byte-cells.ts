@@ -1,42 +1,104 @@
+export interface ByteCellsOptions {
+  /** Slots that there are. */
+  capacity: number
+  /** Cells come in multiples of so many bytes, a power of two. */
+  step: number
+}
+
 /**
- * Room for the bytes of each slot in cells of one size, in a few large buffers that are allocated when a slot of
- * theirs is first written: nothing per market for the collector to trace.
+ * Room for the bytes of each slot, in cells as long as they need in steps, in buffers of a megabyte: nothing per
+ * market for the collector to trace. A cell that is outgrown serves a slot that needs less.
  */
 export class ByteCells {
-  readonly cellBytes: number
   /** Bytes written in each cell. */
   readonly lengths: Uint16Array
-  private readonly chunks: (Buffer | undefined)[] = []
+  private readonly step: number
+  /** Steps in a chunk, as a shift. */
+  private readonly chunkShift: number
+  private readonly chunks: Buffer[] = []
+  /** Where each cell begins and how long it is, in steps; a length of 0 is no cell. */
+  private readonly places: Uint32Array
+  private readonly rooms: Uint16Array
+  /** Places of cells that were outgrown, by their length. */
+  private readonly free: number[][] = []
+  /** First step that no cell has taken. */
+  private next = 0
 
-  constructor(capacity: number, cellBytes: number) {
-    this.cellBytes = cellBytes
+  constructor({ capacity, step }: ByteCellsOptions) {
+    this.step = step
+    this.chunkShift = Math.log2(CHUNK_BYTES / step)
     this.lengths = new Uint16Array(capacity)
+    this.places = new Uint32Array(capacity)
+    this.rooms = new Uint16Array(capacity)
+  }
+
+  /**
+   * Gives a slot a cell of at least that many bytes, at most `CELL_BYTES_MAX`; the first `kept` bytes of the one
+   * before come along.
+   */
+  reserve(slot: number, bytes: number, kept: number): void {
+    const steps = Math.ceil(bytes / this.step)
+    const before = this.rooms[slot] as number
+    if (before >= steps) return
+    const place = this.free[steps]?.pop() ?? this.take(steps)
+    if (kept > 0) {
+      const start = this.offset(slot)
+      this.chunk(slot).copy(this.chunkAt(place), this.offsetAt(place), start, start + kept)
+    }
+    if (before > 0) this.release(this.places[slot] as number, before)
+    this.places[slot] = place
+    this.rooms[slot] = steps
   }
 
   /** Returns the buffer that holds a slot's cell. */
   chunk(slot: number): Buffer {
-    const index = slot >>> CHUNK_SHIFT
-    const chunk = this.chunks[index]
-    if (chunk !== undefined) return chunk
-    const fresh = Buffer.allocUnsafeSlow(this.cellBytes << CHUNK_SHIFT)
-    this.chunks[index] = fresh
-    return fresh
+    return this.chunkAt(this.places[slot] as number)
   }
 
   /** Returns where in its chunk a slot's cell starts. */
   offset(slot: number): number {
-    return (slot & CHUNK_MASK) * this.cellBytes
+    return this.offsetAt(this.places[slot] as number)
   }
 
-  /** Copies a slot's bytes and returns the position after them. The caller guarantees `cellBytes` free bytes. */
-  copy(slot: number, target: Buffer, at: number): number {
-    const start = this.offset(slot)
+  /** Copies a slot's bytes and returns the position after them. The caller guarantees the room. */
+  copy(slot: number, target: Uint8Array, at: number): number {
+    const place = this.places[slot] as number
     const length = this.lengths[slot] as number
-    this.chunk(slot).copy(target, at, start, start + length)
+    // Not `Buffer.copy`, which makes the same view on its way, after checks that are a fifth of the whole.
+    target.set(new Uint8Array(this.chunkAt(place).buffer, this.offsetAt(place), length), at)
     return at + length
+  }
+
+  private take(steps: number): number {
+    const chunkSteps = 1 << this.chunkShift
+    const left = chunkSteps - (this.next & (chunkSteps - 1))
+    if (left < steps) {
+      this.release(this.next, left)
+      this.next += left
+    }
+    const place = this.next
+    if (place >>> this.chunkShift === this.chunks.length)
+      this.chunks.push(Buffer.allocUnsafeSlow(CHUNK_BYTES))
+    this.next += steps
+    return place
+  }
+
+  private release(place: number, steps: number): void {
+    const free = this.free[steps]
+    if (free === undefined) this.free[steps] = [place]
+    else free.push(place)
+  }
+
+  private chunkAt(place: number): Buffer {
+    return this.chunks[place >>> this.chunkShift] as Buffer
+  }
+
+  private offsetAt(place: number): number {
+    return (place & ((1 << this.chunkShift) - 1)) * this.step
   }
 }
 
-/** 1,024 cells a chunk: a service of a few hundred markets stays small. */
-const CHUNK_SHIFT = 10
-const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1
+/** A service of a few hundred markets stays small. */
+const CHUNK_BYTES = 1 << 20
+/** What a cell's length can say. */
+export const CELL_BYTES_MAX = 65_535

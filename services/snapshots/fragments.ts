@@ -6,9 +6,11 @@ import type { MarketRecord, SnapshotStore } from './store.ts'
 export const FRAGMENT_DEPTH = 10
 /** A full Polymarket row takes about 2.6 kB, most of it ids and texts that the venue chose. */
 export const FRAGMENT_BYTES = 3_072
+/** Rows are around 2 kB and differ by a few digits: as fine as that, a cell is hardly longer than its row. */
+const CELL_STEP = 128
 
 /**
- * Each market's JSON at depth 10, in a fixed cell, rewritten in place when it is read and its version has moved. A
+ * Each market's JSON at depth 10, kept in a cell and rewritten in place when it is read and its version has moved. A
  * quiet market costs a copy; a busy one is written once for all its changes between two reads.
  */
 export class Fragments {
@@ -23,41 +25,46 @@ export class Fragments {
   constructor(store: SnapshotStore) {
     const { capacityMarkets } = store.books
     this.store = store
-    this.cells = new ByteCells(capacityMarkets, FRAGMENT_BYTES)
+    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP })
     this.versions = new Uint32Array(capacityMarkets)
     this.metaVersions = new Uint32Array(capacityMarkets)
     this.headLengths = new Uint16Array(capacityMarkets)
   }
 
   /**
-   * Copies a market's row and returns the position after it, or -1 when the row is longer than a cell. The caller
-   * guarantees `FRAGMENT_BYTES` free bytes.
+   * Copies the row of the market in a slot and returns the position after it, or -1 when the row is longer than
+   * `FRAGMENT_BYTES`. The caller guarantees that many free bytes.
    */
-  copy(record: MarketRecord, target: Buffer, at: number): number {
-    const { slot } = record
-    if (this.versions[slot] !== this.store.books.versions[slot]) this.write(record)
+  copy(slot: number, target: Uint8Array, at: number): number {
+    if (this.versions[slot] !== this.store.books.versions[slot]) this.write(slot)
     return this.cells.lengths[slot] === 0 ? -1 : this.cells.copy(slot, target, at)
   }
 
-  private write(record: MarketRecord): void {
-    const { slot, metaVersion } = record
+  private write(slot: number): void {
+    const record = this.store.at(slot) as MarketRecord
     const { cells, scratch } = this
-    const chunk = cells.chunk(slot)
-    const start = cells.offset(slot)
-    if (this.metaVersions[slot] !== metaVersion) {
-      const head = rowHead(record)
-      const length = Buffer.byteLength(head)
-      this.metaVersions[slot] = metaVersion
-      this.headLengths[slot] = length < FRAGMENT_BYTES ? chunk.write(head, start) : TOO_LONG
-    }
     this.versions[slot] = this.store.books.versions[slot] as number
     cells.lengths[slot] = 0
+    if (this.metaVersions[slot] !== record.metaVersion) this.writeHead(record)
     const head = this.headLengths[slot] as number
     if (head === TOO_LONG) return
     const tail = writeRowTail(this.store, record, FRAGMENT_DEPTH, scratch, 0)
     if (head + tail > FRAGMENT_BYTES) return
-    scratch.copy(chunk, start + head, 0, tail)
+    cells.reserve(slot, head + tail, head)
+    scratch.copy(cells.chunk(slot), cells.offset(slot) + head, 0, tail)
     cells.lengths[slot] = head + tail
+  }
+
+  private writeHead(record: MarketRecord): void {
+    const { slot, metaVersion } = record
+    const { cells } = this
+    const head = rowHead(record)
+    const length = Buffer.byteLength(head)
+    this.metaVersions[slot] = metaVersion
+    this.headLengths[slot] = length < FRAGMENT_BYTES ? length : TOO_LONG
+    if (length >= FRAGMENT_BYTES) return
+    cells.reserve(slot, length, 0)
+    cells.chunk(slot).write(head, cells.offset(slot))
   }
 }
 

@@ -3,15 +3,16 @@ import type { MarketIndexEntry } from '../../schemas/market.ts'
 import { ByteCells } from './byte-cells.ts'
 import type { MarketRecord, SnapshotStore } from './store.ts'
 
-/** An entry is its id, symbol and title, and 90 bytes around them. */
+/** An entry is its id, symbol and title, and 90 bytes around them; a longer one is not kept. */
 const ENTRY_BYTES = 512
+const CELL_STEP = 64
 /** As many entries take about a millisecond. */
 const SLICE = 2_000
 
 /** Returns a market's line of the index. */
 export function getIndexEntry(store: SnapshotStore, { id, market, slot }: MarketRecord): MarketIndexEntry {
   const { verdicts } = store.books
-  const receivedAtMs = verdicts.receivedAtMs[slot] as number
+  const receivedAtMs = verdicts.receivedAtMs(slot)
   return {
     id,
     symbol: market.symbol,
@@ -34,7 +35,7 @@ export class IndexBytes {
   constructor(store: SnapshotStore) {
     const { capacityMarkets } = store.books
     this.store = store
-    this.cells = new ByteCells(capacityMarkets, ENTRY_BYTES)
+    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP })
     this.versions = new Uint32Array(capacityMarkets)
   }
 
@@ -88,6 +89,7 @@ export class IndexBytes {
     const length = Buffer.byteLength(text)
     cells.lengths[slot] = length > ENTRY_BYTES ? 0 : length
     if (length > ENTRY_BYTES) return false
+    cells.reserve(slot, length, 0)
     cells.chunk(slot).write(text, cells.offset(slot))
     return true
   }

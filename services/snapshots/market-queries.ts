@@ -22,6 +22,12 @@ export interface MarketQueriesOptions {
   state: (record: MarketRecord) => VerdictState
 }
 
+/** An answer in order: another generation for another answer. Its array is the query's own, as that of `find`. */
+export interface Ordering {
+  readonly records: readonly MarketRecord[]
+  readonly generation: number
+}
+
 /** As many different filters are kept in order as people ask at a time; the least recently asked goes first. */
 const MAX_KEPT = 64
 /** With more changes waiting than this, sorting anew costs less than mending. */
@@ -41,13 +47,11 @@ export class MarketQueries {
 
   /** Returns all records that match, in order. The array is the query's own: read it at once, do not keep it. */
   find(filter: MarketFilter): readonly MarketRecord[] {
-    const key = JSON.stringify([
-      filter.venue,
-      filter.status,
-      filter.state,
-      filter.q?.toLowerCase(),
-      filter.sort
-    ])
+    return this.read(filter, queryKey(filter)).records
+  }
+
+  /** Does what `find` does for who has the filter's key already, and says which ordering it is. */
+  read(filter: MarketFilter, key: string): Ordering {
     let query = this.kept.get(key)
     if (query === undefined) {
       query = new KeptQuery(filter, this.options)
@@ -72,6 +76,13 @@ export class MarketQueries {
   }
 }
 
+/** Returns the same text for filters that ask for the same. */
+export function queryKey({ venue, status, state, q, sort }: MarketFilter): string {
+  return JSON.stringify([venue, status, state, q?.toLowerCase(), sort])
+}
+
+let generations = 0
+
 interface KeptQueryOptions extends MarketQueriesOptions {
   /** Marks slots while an answer is mended; all 0 in between. */
   inDoubt: Uint8Array
@@ -84,6 +95,7 @@ class KeptQuery {
   private readonly compare: (a: MarketRecord, b: MarketRecord) => number
   private readonly needle: string | undefined
   private sorted: MarketRecord[] | null = null
+  private ordering: Ordering = { records: [], generation: 0 }
   /** Records whose place is in doubt, and whether they still exist. */
   private readonly pending = new Map<MarketRecord, boolean>()
 
@@ -104,13 +116,16 @@ class KeptQuery {
     }
   }
 
-  read(): readonly MarketRecord[] {
-    if (this.sorted === null) {
-      this.sorted = Array.from(this.options.all())
-        .filter((record) => this.matches(record))
-        .sort(this.compare)
-    } else if (this.pending.size > 0) this.sorted = this.mend(this.sorted)
-    return this.sorted
+  read(): Ordering {
+    if (this.sorted !== null && this.pending.size === 0) return this.ordering
+    this.sorted =
+      this.sorted === null
+        ? Array.from(this.options.all())
+            .filter((record) => this.matches(record))
+            .sort(this.compare)
+        : this.mend(this.sorted)
+    this.ordering = { records: this.sorted, generation: ++generations }
+    return this.ordering
   }
 
   /** Takes out what is in doubt and puts back what matches, in one pass without comparing the rest. */

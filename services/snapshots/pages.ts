@@ -1,21 +1,11 @@
 import { promisify } from 'node:util'
 import { gzip, gzipSync } from 'node:zlib'
 import { LRUCache } from 'lru-cache'
+import { AskedPage, type PageQuestion } from './asked-page.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { FRAGMENT_BYTES, Fragments } from './fragments.ts'
-import type { MarketFilter } from './market-queries.ts'
-import { stampOf } from './stamp.ts'
-import type { MarketRecord, SnapshotStore } from './store.ts'
-
-/** What a page shows, before any of it is written. Valid only within the turn that asked for it. */
-export interface PageView {
-  page: number
-  pageSize: number
-  total: number
-  records: readonly MarketRecord[]
-  /** Changes when anything that the page shows changes. */
-  stamp: string
-}
+import { KeptBodies } from './kept-bodies.ts'
+import type { SnapshotStore } from './store.ts'
 
 /** The bytes of a page, and the pooled buffer under them that whoever sends them gives back; null if none. */
 export interface PageBytes {
@@ -23,14 +13,16 @@ export interface PageBytes {
   lent: Buffer | null
 }
 
-interface KeptPage {
+interface KeptGzip {
   stamp: string
-  body: Buffer | null
-  gzipped: Buffer | null
+  bytes: Buffer
 }
 
-const KEPT_PAGES_MAX = 256
-const KEPT_BYTES_MAX = 32 << 20
+const ASKED_PAGES_MAX = 4_096
+/** Characters of URLs and slots of markets, all pages together. */
+const ASKED_SIZE_MAX = 1 << 20
+const GZIPPED_PAGES_MAX = 256
+const GZIPPED_BYTES_MAX = 16 << 20
 /** Level 1 makes a page 6 times smaller; level 6 takes 5 times as long for another eighth. */
 const GZIP = { level: 1 }
 /** A larger page is compressed on another thread: this much takes about half a millisecond. */
@@ -42,16 +34,23 @@ const gzipAside = promisify(gzip)
 
 /**
  * Pages of markets at `FRAGMENT_DEPTH` as bytes: copies of fragments in a pooled buffer. A page that is asked for
- * again unchanged is kept whole, with its gzip; keeping every page would cost more than putting it together.
+ * again and again unchanged is kept whole, and its gzip; keeping every page would cost more than putting it together.
  */
 export class MarketPages {
   private readonly store: SnapshotStore
   private readonly fragments: Fragments
   private readonly pool = new BufferPool()
-  private readonly kept = new LRUCache<string, KeptPage>({
-    max: KEPT_PAGES_MAX,
-    maxSize: KEPT_BYTES_MAX,
-    sizeCalculation: ({ body, gzipped }) => 1 + (body?.length ?? 0) + (gzipped?.length ?? 0)
+  private readonly bodies = new KeptBodies()
+  private readonly asked = new LRUCache<string, AskedPage>({
+    max: ASKED_PAGES_MAX,
+    maxSize: ASKED_SIZE_MAX,
+    sizeCalculation: ({ question }, url) => url.length + question.pageSize,
+    dispose: (page) => this.bodies.forget(page)
+  })
+  private readonly gzipped = new LRUCache<AskedPage, KeptGzip>({
+    max: GZIPPED_PAGES_MAX,
+    maxSize: GZIPPED_BYTES_MAX,
+    sizeCalculation: ({ bytes }) => bytes.length
   })
 
   constructor(store: SnapshotStore) {
@@ -59,43 +58,42 @@ export class MarketPages {
     this.fragments = new Fragments(store)
   }
 
-  /** Returns which markets a page shows. */
-  view(filter: MarketFilter, page: number, pageSize: number, depth: number): PageView {
-    const found = this.store.queries.find(filter)
-    const total = found.length
-    const from = Math.min((page - 1) * pageSize, total)
-    const to = Math.min(from + pageSize, total)
-    const stamp = stampOf(this.store, found, from, to, page, pageSize, total, depth)
-    return { page, pageSize, total, records: found.slice(from, to), stamp }
+  /** Returns the page that a URL was understood to ask for, up to date; undefined for one not seen lately. */
+  known(url: string): AskedPage | undefined {
+    const page = this.asked.get(url)
+    page?.refresh()
+    return page
+  }
+
+  /** Remembers which page a URL asks for, and returns it, up to date. */
+  ask(url: string, question: PageQuestion): AskedPage {
+    const page = this.known(url) ?? new AskedPage(this.store, question)
+    page.refresh()
+    this.asked.set(url, page)
+    return page
   }
 
   /** Returns a page's JSON, or null when one of its rows has no fragment: see `Fragments.copy`. */
-  json(view: PageView, key: string): PageBytes | null {
-    const kept = this.kept.get(key)
-    if (kept === undefined || kept.stamp !== view.stamp) {
-      this.kept.set(key, { stamp: view.stamp, body: null, gzipped: null })
-      return this.assemble(view)
-    }
-    if (kept.body !== null) return { bytes: kept.body, lent: null }
-    const fresh = this.assemble(view)
-    if (fresh === null) return null
-    const body = Buffer.allocUnsafeSlow(fresh.bytes.length)
-    fresh.bytes.copy(body)
-    this.kept.set(key, { ...kept, body })
+  json(page: AskedPage): PageBytes | null {
+    const kept = this.bodies.get(page)
+    if (kept !== null) return { bytes: kept, lent: null }
+    const fresh = this.assemble(page)
+    if (fresh !== null) this.bodies.offer(page, fresh.bytes)
     return fresh
   }
 
   /** Returns a page's JSON, compressed, or null as `json` does. */
-  gzip(view: PageView, key: string): Buffer | Promise<Buffer> | null {
-    const kept = this.kept.get(key)
-    if (kept?.stamp === view.stamp && kept.gzipped !== null) return kept.gzipped
-    const fresh = this.assemble(view)
+  gzip(page: AskedPage): Buffer | Promise<Buffer> | null {
+    const kept = this.gzipped.get(page)
+    if (kept?.stamp === page.stamp) return kept.bytes
+    const fresh = this.assemble(page)
     if (fresh === null) return null
-    if (fresh.bytes.length > SYNC_GZIP_MAX) return this.gzipLarge(view.stamp, key, fresh)
-    const gzipped = gzipSync(fresh.bytes, GZIP)
+    const { stamp } = page
+    if (fresh.bytes.length > SYNC_GZIP_MAX) return this.gzipLarge(page, stamp, fresh)
+    const bytes = gzipSync(fresh.bytes, GZIP)
     this.giveBack(fresh)
-    this.keepGzip(view.stamp, key, gzipped)
-    return gzipped
+    this.gzipped.set(page, { stamp, bytes })
+    return bytes
   }
 
   /** Takes back the buffer under a page that nobody reads any more. */
@@ -103,28 +101,23 @@ export class MarketPages {
     if (lent !== null) this.pool.give(lent)
   }
 
-  private async gzipLarge(stamp: string, key: string, fresh: PageBytes): Promise<Buffer> {
+  private async gzipLarge(page: AskedPage, stamp: string, fresh: PageBytes): Promise<Buffer> {
     try {
-      const gzipped = await gzipAside(fresh.bytes, GZIP)
-      this.keepGzip(stamp, key, gzipped)
-      return gzipped
+      const bytes = await gzipAside(fresh.bytes, GZIP)
+      this.gzipped.set(page, { stamp, bytes })
+      return bytes
     } finally {
       this.giveBack(fresh)
     }
   }
 
-  private keepGzip(stamp: string, key: string, gzipped: Buffer): void {
-    const kept = this.kept.get(key)
-    const body = kept?.stamp === stamp ? kept.body : null
-    this.kept.set(key, { stamp, body, gzipped })
-  }
-
-  private assemble({ page, pageSize, total, records }: PageView): PageBytes | null {
-    const lent = this.pool.take(FRAME_BYTES + records.length * (FRAGMENT_BYTES + 1))
+  private assemble({ question, total, slots }: AskedPage): PageBytes | null {
+    const { page, pageSize } = question
+    const lent = this.pool.take(FRAME_BYTES + slots.length * (FRAGMENT_BYTES + 1))
     let end = lent.write(`{"page":${page},"pageSize":${pageSize},"total":${total},"items":[`, 0, 'latin1')
-    for (let i = 0; i < records.length; i++) {
+    for (let i = 0; i < slots.length; i++) {
       if (i > 0) lent[end++] = COMMA
-      end = this.fragments.copy(records[i] as MarketRecord, lent, end)
+      end = this.fragments.copy(slots[i] as number, lent, end)
       if (end < 0) {
         this.pool.give(lent)
         return null

@@ -148,16 +148,16 @@ function writeSummary(
 
 function writeVerdict(store: SnapshotStore, slot: number, bytes: Uint8Array, at: number): number {
   const { verdicts } = store.books
-  const receivedAtMs = verdicts.receivedAtMs[slot] as number
+  const receivedAtMs = verdicts.receivedAtMs(slot)
   let end = write(bytes, at, VERDICT_OPENINGS.get(verdicts.reason(slot)) as Buffer)
   end = write(bytes, end, SOURCE_TEXTS[verdicts.source[slot] as number] as Buffer)
-  end = writeInteger(bytes, end, verdicts.sequence[slot] as number)
+  end = writeInteger(bytes, end, verdicts.sequence(slot))
   end = write(bytes, end, VENUE_TIME)
-  end = writeIsoTime(bytes, end, verdicts.venueTimeMs[slot] as number)
+  end = writeIsoTime(bytes, end, verdicts.venueTimeMs(slot))
   end = write(bytes, end, RECEIVED_AT)
   end = writeIsoTime(bytes, end, receivedAtMs)
   end = write(bytes, end, VERIFIED_AT)
-  end = writeIsoTime(bytes, end, verdicts.verifiedAtMs[slot] as number)
+  end = writeIsoTime(bytes, end, verdicts.verifiedAtMs(slot))
   end = write(bytes, end, MISMATCHES)
   end = writeWhole(bytes, end, verdicts.mismatches[slot] as number)
   end = write(bytes, end, LAST_UPDATED)

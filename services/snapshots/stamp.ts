@@ -9,12 +9,10 @@ const BOOT_LOW = randomBytes(4).readInt32LE()
  * Returns a text that changes when anything in an answer changes: the given numbers, which markets it shows, in
  * which order, and the version of each. 64 bits, of two independent mixes.
  */
-export function stampOf(
+export function stampOfSlots(
   store: SnapshotStore,
-  records: readonly MarketRecord[],
-  from: number,
-  to: number,
-  ...numbers: number[]
+  slots: ArrayLike<number>,
+  numbers: readonly number[]
 ): string {
   const { versions } = store.books
   let high = BOOT_HIGH
@@ -23,13 +21,25 @@ export function stampOf(
     high = mix(high, numbers[i] as number, 0x9e3779b1)
     low = mix(low, numbers[i] as number, 0x85ebca6b)
   }
-  for (let i = from; i < to; i++) {
-    const { slot } = records[i] as MarketRecord
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i] as number
     const version = versions[slot] as number
     high = mix(mix(high, slot, 0x9e3779b1), version, 0xc2b2ae35)
     low = mix(mix(low, slot, 0x85ebca6b), version, 0x27d4eb2f)
   }
   return text(high) + text(low)
+}
+
+/** Does what `stampOfSlots` does for the records `from` to `to`. */
+export function stampOf(
+  store: SnapshotStore,
+  records: readonly MarketRecord[],
+  from: number,
+  to: number,
+  ...numbers: number[]
+): string {
+  const slots = records.slice(from, to).map(({ slot }) => slot)
+  return stampOfSlots(store, slots, numbers)
 }
 
 function mix(state: number, value: number, factor: number): number {

@@ -1,12 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { PAGE_SIZE_DEFAULT } from '../../../schemas/list.ts'
 import type { MarketPage } from '../../../schemas/market.ts'
 import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../schemas/responses.ts'
 import { getAggregate } from '../../../services/snapshots/aggregate.ts'
+import type { AskedPage } from '../../../services/snapshots/asked-page.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
 import { MarketPages, type PageBytes } from '../../../services/snapshots/pages.ts'
+import type { MarketRecord } from '../../../services/snapshots/store.ts'
 import { preferredEncoding } from '../../accept-encoding.ts'
 import { answerUnchanged } from '../../conditional.ts'
 import { JSON_TYPE, sendBytes } from '../../send-bytes.ts'
@@ -22,6 +24,13 @@ const list: FastifyPluginAsyncTypebox = async (app) => {
     {
       // For the pages that are not hot; a hot one has its coding set already and passes.
       compress: {},
+      // A URL that was understood before is understood alike again, so nothing of it is validated or looked up anew.
+      onRequest: (request, reply, done) => {
+        const asked = pages.known(request.url)
+        if (asked?.question.depth !== FRAGMENT_DEPTH) return done()
+        if (answerUnchanged(request, reply, asked.stamp) || sendPage(request, reply, asked, pages)) return
+        done()
+      },
       schema: {
         operationId: 'listMarkets',
         summary: 'Markets with their order books, by page',
@@ -41,22 +50,36 @@ const list: FastifyPluginAsyncTypebox = async (app) => {
     (request, reply) => {
       const { query } = request
       const { page = 1, pageSize = PAGE_SIZE_DEFAULT, depth = FRAGMENT_DEPTH } = query
-      const view = pages.view(filterOf(query), page, pageSize, depth)
-      if (answerUnchanged(request, reply, view.stamp)) return
-      if (depth === FRAGMENT_DEPTH) {
-        if (preferredEncoding(request.headers['accept-encoding']) === 'gzip') {
-          const gzipped = pages.gzip(view, request.url)
-          if (gzipped instanceof Promise) return gzipped.then((bytes) => sendGzip(reply, bytes))
-          if (gzipped !== null) return sendGzip(reply, gzipped)
-        } else {
-          const body = pages.json(view, request.url)
-          if (body !== null) return sendLent(reply, body, pages)
-        }
-      }
-      const items = view.records.map((record) => getAggregate(snapshotStore, record, depth))
-      return { page, pageSize, total: view.total, items }
+      const asked = pages.ask(request.url, { filter: filterOf(query), page, pageSize, depth })
+      if (answerUnchanged(request, reply, asked.stamp) || sendPage(request, reply, asked, pages)) return
+      const records = Array.from(asked.slots, (slot) => snapshotStore.at(slot) as MarketRecord)
+      const items = records.map((record) => getAggregate(snapshotStore, record, depth))
+      return { page, pageSize, total: asked.total, items }
     }
   )
+}
+
+/** Sends a page as bytes and returns true, or returns false where it has none. */
+function sendPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: AskedPage,
+  pages: MarketPages
+): boolean {
+  if (page.question.depth !== FRAGMENT_DEPTH) return false
+  if (preferredEncoding(request.headers['accept-encoding']) !== 'gzip') {
+    const body = pages.json(page)
+    if (body !== null) sendLent(reply, body, pages)
+    return body !== null
+  }
+  const gzipped = pages.gzip(page)
+  if (gzipped instanceof Promise) {
+    gzipped.then(
+      (bytes) => sendGzip(reply, bytes),
+      (error) => reply.send(error)
+    )
+  } else if (gzipped !== null) sendGzip(reply, gzipped)
+  return gzipped !== null
 }
 
 function sendGzip(reply: FastifyReply, bytes: Buffer): void {
@@ -66,7 +89,7 @@ function sendGzip(reply: FastifyReply, bytes: Buffer): void {
 
 /** Sends a page and gives its buffer back once the kernel has it; a client that goes early costs the buffer. */
 function sendLent(reply: FastifyReply, body: PageBytes, pages: MarketPages): void {
-  if (body.lent !== null) reply.raw.once('finish', () => pages.giveBack(body))
+  if (body.lent !== null) reply.raw.on('finish', () => pages.giveBack(body))
   sendBytes(reply, JSON_TYPE, body.bytes)
 }
 

@@ -105,7 +105,7 @@ function setBook(
 
 function fragmentText(fragments: Fragments, record: MarketRecord): string | null {
   const target = Buffer.alloc(FRAGMENT_BYTES + 7, 0xff)
-  const end = fragments.copy(record, target, 7)
+  const end = fragments.copy(record.slot, target, 7)
   return end < 0 ? null : target.toString('utf8', 7, end)
 }
 

@@ -3,9 +3,12 @@ import t from 'tap'
 import type { Event } from '../../../schemas/event.ts'
 import type { Market } from '../../../schemas/market.ts'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
+import { AskedPage } from '../../../services/snapshots/asked-page.ts'
 import { BufferPool } from '../../../services/snapshots/buffer-pool.ts'
+import { ByteCells } from '../../../services/snapshots/byte-cells.ts'
 import { ChangeBus } from '../../../services/snapshots/change-bus.ts'
 import { IndexBytes } from '../../../services/snapshots/index-bytes.ts'
+import { KeptBodies } from '../../../services/snapshots/kept-bodies.ts'
 import { MARKET_SORTS, type MarketFilter } from '../../../services/snapshots/market-queries.ts'
 import { MarketPages } from '../../../services/snapshots/pages.ts'
 import { stampOf } from '../../../services/snapshots/stamp.ts'
@@ -233,13 +236,16 @@ t.test('the index keeps up with what changes, also while it is written', async (
   t.match(JSON.parse(await indexOf(bytes)).at(-1), { id: market(9_999).id, state: 'live' })
 })
 
-t.test('a page is kept once it was asked for again unchanged, and dropped when it changes', async (t) => {
+const FIRST_PAGE = { filter: { sort: 'id' as const }, page: 1, pageSize: 10, depth: 10 }
+
+t.test('a page is kept once it is asked for again and again, and dropped when it changes', async (t) => {
   const store = newStore()
   for (let n = 0; n < 20; n++) serve(store, market(n))
   const pages = new MarketPages(store)
-  const view = () => pages.view({ sort: 'id' }, 1, 10, 10)
+  t.equal(pages.known('/first'), undefined)
+  const page = () => pages.ask('/first', FIRST_PAGE)
   const ask = () => {
-    const answer = pages.json(view(), 'page')
+    const answer = pages.json(page())
     t.ok(answer)
     return answer as NonNullable<typeof answer>
   }
@@ -250,22 +256,77 @@ t.test('a page is kept once it was asked for again unchanged, and dropped when i
   const second = ask()
   t.equal(second.lent, first.lent, 'the same buffer again')
   pages.giveBack(second)
-  const third = ask()
-  t.equal(third.lent, null, 'kept by now')
-  t.equal(third.bytes.toString(), text)
-  t.equal(ask().bytes, third.bytes)
+  for (let n = 2; n < 8; n++) pages.giveBack(ask())
+  const hot = ask()
+  t.equal(hot.lent, null, 'kept by now')
+  t.equal(hot.bytes.toString(), text)
+  t.equal(ask().bytes, hot.bytes)
+  t.equal(pages.known('/first'), page(), 'the URL is known')
 
   store.patch(market(15).id, { title: 'on another page' })
-  t.equal(ask().bytes, third.bytes, 'a change elsewhere is none')
+  t.equal(ask().bytes, hot.bytes, 'a change elsewhere is none')
   store.patch(market(3).id, { title: 'changed' })
   const changed = ask()
   t.ok(changed.lent)
   t.equal(JSON.parse(changed.bytes.toString()).items[3].market.title, 'changed')
 
-  const gzipped = pages.gzip(view(), 'page')
-  t.equal(pages.gzip(view(), 'page'), gzipped, 'the gzip is kept at once')
+  const gzipped = pages.gzip(page())
+  t.equal(pages.gzip(page()), gzipped, 'the gzip is kept at once')
   store.remove(market(19).id)
-  t.not(pages.gzip(view(), 'page'), gzipped, 'the total is part of the page')
+  t.not(pages.gzip(page()), gzipped, 'the total is part of the page')
+  store.remove(market(0).id)
+  t.equal(JSON.parse(ask().bytes.toString()).items[0].id, market(1).id, 'who left is gone')
+})
+
+t.test('kept pages give room only to others once they are cold', async (t) => {
+  const store = newStore()
+  const bodies = new KeptBodies()
+  const megabyte = Buffer.alloc(1 << 20)
+  const askOften = (page: AskedPage) => {
+    for (let n = 0; n < 8; n++) if (bodies.get(page) === null) bodies.offer(page, megabyte)
+    return bodies.get(page)
+  }
+  const pages = Array.from({ length: 10 }, () => new AskedPage(store, FIRST_PAGE))
+  const [first, , , , , , , , ninth, tenth] = pages as [AskedPage, ...AskedPage[]]
+  for (const page of pages.slice(0, 8)) t.ok(askOften(page))
+  t.equal(askOften(ninth as AskedPage), null, 'no room while all are in use')
+  bodies.forget(first)
+  t.ok(askOften(ninth as AskedPage), 'room was made')
+  for (let n = 0; n < 6_000; n++) bodies.get(ninth as AskedPage)
+  t.ok(askOften(tenth as AskedPage), 'the others are cold by now')
+  t.ok(bodies.get(ninth as AskedPage), 'one that is in use stays')
+})
+
+t.test('a cell moves when its bytes outgrow it, and leaves its room to another', async (t) => {
+  const cells = new ByteCells({ capacity: 3, step: 64 })
+  const put = (slot: number, text: string, kept: number) => {
+    cells.reserve(slot, text.length, kept)
+    cells.chunk(slot).write(text.slice(kept), cells.offset(slot) + kept)
+    cells.lengths[slot] = text.length
+  }
+  const read = (slot: number) => {
+    const target = Buffer.alloc(200_000)
+    return target.toString('latin1', 1, cells.copy(slot, target, 1))
+  }
+  put(0, 'a'.repeat(60), 0)
+  put(1, 'b'.repeat(100), 0)
+  const before = cells.offset(0)
+  put(0, 'a'.repeat(70), 60)
+  t.equal(read(0), 'a'.repeat(70), 'its first bytes came along')
+  t.equal(read(1), 'b'.repeat(100))
+  put(2, 'c', 0)
+  t.equal(cells.offset(2), before, 'the room of the cell that was outgrown')
+  const many = new ByteCells({ capacity: 100, step: 64 })
+  for (let slot = 0; slot < 100; slot++) {
+    many.reserve(slot, 60_000, 0)
+    many.chunk(slot).fill(slot, many.offset(slot), many.offset(slot) + 60_000)
+  }
+  const wrong = Array.from({ length: 100 }, (_, slot) => slot).filter((slot) => {
+    const start = many.offset(slot)
+    const bytes = many.chunk(slot).subarray(start, start + 60_000)
+    return bytes.length !== 60_000 || bytes[0] !== slot || bytes[59_999] !== slot
+  })
+  t.strictSame(wrong, [], 'no cell crosses the end of its chunk or another cell')
 })
 
 t.test('two pages that are on their way have two buffers', async (t) => {
