@@ -15,6 +15,8 @@ export interface BookReaderOptions {
   onGiveUp: (assetId: string) => void
   log: Pick<FastifyBaseLogger, 'warn'>
   now: () => number
+  /** Milliseconds on a clock that never jumps: waits are measured by it. */
+  steadyNow: () => number
 }
 
 interface Wish {
@@ -48,7 +50,7 @@ export class BookReader {
       return
     }
     const readAtMs = this.readAtMs.get(assetId) ?? Number.NEGATIVE_INFINITY
-    const dueAtMs = Math.max(this.options.now(), readAtMs + PAUSE_MS)
+    const dueAtMs = Math.max(this.options.steadyNow(), readAtMs + PAUSE_MS)
     this.wishes.set(assetId, { purpose, attempt: 0, dueAtMs })
   }
 
@@ -74,7 +76,7 @@ export class BookReader {
   }
 
   private takeDue(): Map<string, Wish> {
-    const nowMs = this.options.now()
+    const nowMs = this.options.steadyNow()
     const due = new Map<string, Wish>()
     for (const [assetId, wish] of this.wishes) {
       if (wish.dueAtMs > nowMs) continue
@@ -86,7 +88,7 @@ export class BookReader {
   }
 
   private async read(due: ReadonlyMap<string, Wish>): Promise<void> {
-    const { books, fetchBooks, streamOf, log, now } = this.options
+    const { books, fetchBooks, streamOf, log, now, steadyNow } = this.options
     const streams = new Map([...due.keys()].map((assetId) => [assetId, streamOf(assetId)]))
     let found: Map<string, ParsedBook>
     try {
@@ -101,7 +103,7 @@ export class BookReader {
     }
     for (const [assetId, wish] of due) {
       if (books.slotOf(assetId) === undefined) continue
-      this.readAtMs.set(assetId, now())
+      this.readAtMs.set(assetId, steadyNow())
       const book = found.get(assetId)
       const stream = streamOf(assetId)
       // What was read before a reconnect lacks what the stream told in between.
@@ -113,10 +115,14 @@ export class BookReader {
   }
 
   private again(assetId: string, { purpose, attempt }: Wish): void {
-    const { now, onGiveUp } = this.options
+    const { steadyNow, onGiveUp } = this.options
     if (this.wishes.has(assetId)) return
     if (attempt + 1 < MAX_ATTEMPTS)
-      this.wishes.set(assetId, { purpose, attempt: attempt + 1, dueAtMs: now() + PAUSE_MS * 2 ** attempt })
+      this.wishes.set(assetId, {
+        purpose,
+        attempt: attempt + 1,
+        dueAtMs: steadyNow() + PAUSE_MS * 2 ** attempt
+      })
     else if (purpose === 'snapshot') onGiveUp(assetId)
   }
 }

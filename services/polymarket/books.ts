@@ -31,6 +31,8 @@ export interface PolymarketBooksOptions {
   onRefused?: (reason: string, frame: Buffer) => void
   /** Off only to measure what it is worth. */
   useScanner?: boolean
+  /** Milliseconds on a clock that never jumps. */
+  steadyNow?: () => number
 }
 
 /** What became of a book that was read over REST. */
@@ -77,10 +79,11 @@ export class PolymarketBooks {
     onHint = () => {},
     onRefused = () => {},
     autoFollow = false,
-    useScanner = true
+    useScanner = true,
+    steadyNow = performance.now.bind(performance)
   }: PolymarketBooksOptions) {
     this.table = table
-    this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner }
+    this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner, steadyNow }
     this.assets = new AssetIndex(table.capacityMarkets)
     this.freshness = new Freshness(table.capacityMarkets)
   }
@@ -172,10 +175,10 @@ export class PolymarketBooks {
     return isWhole ? 'taken' : 'refused'
   }
 
-  /** Ends the match groups that got no message for a while; with no time, all of them. */
+  /** Ends the match groups that got no message for a while; with no time (of the steady clock), all of them. */
   settle(nowMs = Number.POSITIVE_INFINITY): void {
     for (const [slot, group] of this.held)
-      if (!(nowMs - group.receivedAtMs < GROUP_SILENCE_MS)) this.endGroup(slot, group)
+      if (nowMs - group.heardAtMs >= GROUP_SILENCE_MS) this.endGroup(slot, group)
   }
 
   private applyScannedBook(frame: Buffer, receivedAtMs: number): void {
@@ -356,8 +359,10 @@ export class PolymarketBooks {
     }
     try {
       if (group !== undefined || this.wouldCross(slot, outcome, price, size)) {
-        group ??= new MatchGroup(timestampMs, hash, receivedAtMs)
-        group.add(outcome, price, size, receivedAtMs)
+        group ??= new MatchGroup(timestampMs, hash)
+        group.receivedAtMs = receivedAtMs
+        group.heardAtMs = this.options.steadyNow()
+        group.add(outcome, price, size)
         this.hold(slot, group)
       } else {
         const before = this.table.arena.setLevel(slot, outcome, price, size)

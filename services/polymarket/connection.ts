@@ -27,6 +27,8 @@ export interface PolymarketConnectionOptions {
   /** Called for an asset whose snapshot is overdue and should be read over REST. */
   onOverdue: (assetId: string) => void
   now: () => number
+  /** Milliseconds on a clock that never jumps: waits are measured by it. */
+  steadyNow: () => number
   random: () => number
 }
 
@@ -132,7 +134,7 @@ export class PolymarketConnection {
   /** Takes the next step for each snapshot that is overdue. */
   tick(): void {
     if (!this.socket.isOpen || this.waiting.size === 0) return
-    const nowMs = this.options.now()
+    const nowMs = this.options.steadyNow()
     for (const [assetId, { step, dueAtMs }] of this.waiting) {
       if (!this.options.books.isAwaiting(this.assets.get(assetId) as number)) this.waiting.delete(assetId)
       else if (nowMs >= dueAtMs) this.insist(assetId, step)
@@ -196,7 +198,7 @@ export class PolymarketConnection {
   }
 
   private wait(assetId: string, step: Step, limits: number): void {
-    const { now, snapshotTimeoutMs } = this.options
-    this.waiting.set(assetId, { step, dueAtMs: now() + limits * snapshotTimeoutMs })
+    const { steadyNow, snapshotTimeoutMs } = this.options
+    this.waiting.set(assetId, { step, dueAtMs: steadyNow() + limits * snapshotTimeoutMs })
   }
 }

@@ -33,6 +33,8 @@ export interface PolymarketFeedOptions {
   config: PolymarketSettings
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
+  /** Milliseconds on a clock that never jumps: whatever is waited for is measured by it. */
+  steadyNow?: () => number
   random?: () => number
 }
 
@@ -49,6 +51,7 @@ export class PolymarketFeed implements VenueFeed {
   private readonly config: PolymarketSettings
   private readonly log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   private readonly now: () => number
+  private readonly steadyNow: () => number
   private readonly random: () => number
   private readonly tags: string[]
   private readonly named: ReadonlySet<string>
@@ -70,11 +73,19 @@ export class PolymarketFeed implements VenueFeed {
   private ticker: NodeJS.Timeout | null = null
   private discoveryTimer: NodeJS.Timeout | null = null
 
-  constructor({ sink, config, log, now = Date.now, random = Math.random }: PolymarketFeedOptions) {
+  constructor({
+    sink,
+    config,
+    log,
+    now = Date.now,
+    steadyNow = performance.now.bind(performance),
+    random = Math.random
+  }: PolymarketFeedOptions) {
     this.sink = sink
     this.config = config
     this.log = log
     this.now = now
+    this.steadyNow = steadyNow
     this.random = random
     this.tags = listOf(config.POLYMARKET_TAGS)
     this.named = new Set(listOf(config.POLYMARKET_CONDITION_IDS))
@@ -90,12 +101,13 @@ export class PolymarketFeed implements VenueFeed {
       clobBase: config.POLYMARKET_HTTP_BASE,
       random
     })
-    const frames = new FrameLog(log)
+    const frames = new FrameLog(log, steadyNow)
     this.books = new PolymarketBooks({
       table: sink.books,
       onCorrupt: (assetId) => this.reader.ask(assetId, 'snapshot'),
       onHint: (hint) => this.hint(hint),
-      onRefused: (reason, frame) => frames.note(reason, frame)
+      onRefused: (reason, frame) => frames.note(reason, frame),
+      steadyNow
     })
     this.connections = new PolymarketConnections({
       url: config.POLYMARKET_WS_URL,
@@ -107,6 +119,7 @@ export class PolymarketFeed implements VenueFeed {
       onOverdue: (assetId) => this.reader.ask(assetId, 'snapshot'),
       log,
       now,
+      steadyNow,
       random
     })
     this.reader = new BookReader({
@@ -116,12 +129,13 @@ export class PolymarketFeed implements VenueFeed {
       // REST could not give a book that is good: the stream is asked for one.
       onGiveUp: (assetId) => this.connections.resubscribe(assetId),
       log,
-      now
+      now,
+      steadyNow
     })
     this.hints = new HintQueue({
       lookUp: (conditionIds) => this.lookUpHinted(conditionIds),
       counters: this.books.counters,
-      now
+      steadyNow
     })
   }
 
@@ -154,7 +168,7 @@ export class PolymarketFeed implements VenueFeed {
   }
 
   private tick(): void {
-    this.books.settle(this.now())
+    this.books.settle(this.steadyNow())
     this.connections.tick()
     void this.reader.tick()
     void this.hints.tick()
@@ -173,7 +187,7 @@ export class PolymarketFeed implements VenueFeed {
       this.discovery.selected = this.catalogue.size
       this.discovery.lastError = null
       this.failedDiscoveries = 0
-      if (Number.isNaN(this.firstDiscoveredAtMs)) this.firstDiscoveredAtMs = this.now()
+      if (Number.isNaN(this.firstDiscoveredAtMs)) this.firstDiscoveredAtMs = this.steadyNow()
     } catch (error) {
       if (this.isStopped) return
       const why = error instanceof Error ? error.message : String(error)
@@ -290,7 +304,7 @@ export class PolymarketFeed implements VenueFeed {
 
   private checkSynced(): boolean {
     if (this.isSynced || Number.isNaN(this.firstDiscoveredAtMs)) return this.isSynced
-    const isOverdue = this.now() - this.firstDiscoveredAtMs >= this.config.SNAPSHOT_TIMEOUT_MS
+    const isOverdue = this.steadyNow() - this.firstDiscoveredAtMs >= this.config.SNAPSHOT_TIMEOUT_MS
     this.isSynced = isOverdue || [...this.idBySlot.keys()].every((slot) => !this.books.isAwaiting(slot))
     return this.isSynced
   }

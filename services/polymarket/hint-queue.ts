@@ -5,7 +5,8 @@ export interface HintQueueOptions {
   /** Looks markets up and takes over what it finds; returns the ids that need no further look. Never rejects. */
   lookUp: (conditionIds: readonly string[]) => Promise<ReadonlySet<string>>
   counters: Counters
-  now: () => number
+  /** Milliseconds on a clock that never jumps. */
+  steadyNow: () => number
 }
 
 interface Waiting {
@@ -37,11 +38,11 @@ export class HintQueue {
   add(conditionId: string): void {
     if (this.waiting.has(conditionId)) return
     if (this.waiting.size === MAX_WAITING) this.options.counters.observe('hint_left_to_discovery')
-    else this.waiting.set(conditionId, { attempt: 0, dueAtMs: this.options.now() + FIRST_LOOK_MS })
+    else this.waiting.set(conditionId, { attempt: 0, dueAtMs: this.options.steadyNow() + FIRST_LOOK_MS })
   }
 
   async tick(): Promise<void> {
-    const nowMs = this.options.now()
+    const nowMs = this.options.steadyNow()
     if (this.isLooking || this.waiting.size === 0 || nowMs - this.lookedAtMs < PAUSE_MS) return
     const due = [...this.waiting]
       .filter(([, { dueAtMs }]) => dueAtMs <= nowMs)
@@ -54,7 +55,7 @@ export class HintQueue {
     for (const [conditionId, { attempt }] of due) {
       if (done.has(conditionId) || attempt + 1 === MAX_LOOKS) this.waiting.delete(conditionId)
       else {
-        const dueAtMs = this.options.now() + PAUSE_MS * 2 ** attempt
+        const dueAtMs = this.options.steadyNow() + PAUSE_MS * 2 ** attempt
         this.waiting.set(conditionId, { attempt: attempt + 1, dueAtMs })
       }
     }

@@ -23,13 +23,14 @@ export class MatchGroup {
   readonly timestampMs: number
   readonly hash: number
   /** Our clock at the last message of the group. */
-  receivedAtMs: number
+  receivedAtMs = 0
+  /** The same moment on the clock that never jumps. */
+  heardAtMs = 0
   private readonly changes: Change[] = []
 
-  constructor(timestampMs: number, hash: number, receivedAtMs: number) {
+  constructor(timestampMs: number, hash: number) {
     this.timestampMs = timestampMs
     this.hash = hash
-    this.receivedAtMs = receivedAtMs
   }
 
   /** True for a message of the same act. */
@@ -37,9 +38,8 @@ export class MatchGroup {
     return timestampMs === this.timestampMs && hash === this.hash && this.changes.length < MAX_CHANGES
   }
 
-  add(outcome: Outcome, price: PriceE4, size: SizeE6, receivedAtMs: number): void {
+  add(outcome: Outcome, price: PriceE4, size: SizeE6): void {
     this.changes.push({ outcome, price, size })
-    this.receivedAtMs = receivedAtMs
   }
 
   /** Applies the whole group. @throws {ArenaFullError} */

@@ -16,6 +16,8 @@ const silent = { info: () => {}, warn: () => {} }
 interface Setup {
   simulator?: SimulatorOptions
   config?: Partial<PolymarketSettings>
+  /** The wall clock. */
+  now?: () => number
   /** Room for the levels of all books together. */
   levels?: number
   /** Before the feed starts. */
@@ -25,7 +27,7 @@ interface Setup {
 /** A simulated venue and a feed that reads it over real sockets. */
 async function setUp(
   t: Test,
-  { simulator = {}, config = {}, levels = 200_000, prepare = () => {} }: Setup = {}
+  { simulator = {}, config = {}, levels = 200_000, now = Date.now, prepare = () => {} }: Setup = {}
 ) {
   const venue = await startSimulator({
     marketsPerVenue: 30,
@@ -56,6 +58,7 @@ async function setUp(
   const feed = new PolymarketFeed({
     sink: store,
     log: silent,
+    now,
     random: () => 0.2,
     config: {
       POLYMARKET_HTTP_BASE: venue.polymarket.clobBase,
@@ -199,6 +202,18 @@ t.test('reads books over REST where the stream sends no snapshot', async (t) => 
   })
   await allLive()
   t.ok(feed.status().synced)
+  await allTrue()
+})
+
+t.test('waits no longer when the wall clock is put back', async (t) => {
+  let aheadMs = 3_600_000
+  const { feed, allLive, allTrue } = await setUp(t, {
+    now: () => Date.now() + aheadMs,
+    prepare: ({ faults }) => faults.set('polymarket', 'no_snapshot')
+  })
+  await until('they are subscribed', () => feed.status().connections.some(({ state }) => state === 'open'))
+  aheadMs = 0
+  await allLive()
   await allTrue()
 })
 
