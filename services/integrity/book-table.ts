@@ -1,6 +1,8 @@
 import { BookArena } from '../orderbook/arena.ts'
 import {
+  NEEDS_SNAPSHOT,
   reasonBit,
+  reasonBits,
   SOURCES,
   stateOf,
   type VerdictReason,
@@ -58,10 +60,7 @@ export class BookTable {
 
   /** Records that a message for this market came: our clock, the venue's clock (NaN if it sent none). */
   received(slot: number, receivedAtMs: number, venueTimeMs: number, sequence: number): void {
-    const { verdicts } = this
-    verdicts.receivedAtMs[slot] = receivedAtMs
-    if (!Number.isNaN(venueTimeMs)) verdicts.venueTimeMs[slot] = venueTimeMs
-    verdicts.sequence[slot] = sequence
+    this.verdicts.received(slot, receivedAtMs, venueTimeMs, sequence)
   }
 
   setSource(slot: number, source: VerdictSource): void {
@@ -96,16 +95,5 @@ export class BookTable {
   }
 }
 
-const ANSWERED_BY_SNAPSHOT = [
-  'drift',
-  'negative_level',
-  'crossed',
-  'hash_mismatch',
-  'audit_mismatch',
-  'sequence_gap',
-  'arena_full',
-  'awaiting_snapshot',
-  'disconnected',
-  'silent',
-  'poll_overdue'
-].reduce((bits, reason) => bits | reasonBit(reason as VerdictReason), 0)
+const ANSWERED_BY_SNAPSHOT =
+  NEEDS_SNAPSHOT | reasonBits(['hash_mismatch', 'audit_mismatch', 'disconnected', 'silent', 'poll_overdue'])

@@ -54,6 +54,21 @@ export function reasonBit(reason: VerdictReason): number {
   return BITS.get(reason) as number
 }
 
+/** Returns the bits of several reasons. */
+export function reasonBits(reasons: readonly VerdictReason[]): number {
+  return reasons.reduce((bits, reason) => bits | reasonBit(reason), 0)
+}
+
+/** With any of these reasons a book has no state that a change could build on: only a snapshot mends it. */
+export const NEEDS_SNAPSHOT = reasonBits([
+  'drift',
+  'negative_level',
+  'crossed',
+  'sequence_gap',
+  'arena_full',
+  'awaiting_snapshot'
+])
+
 /** Returns the state that a set of reasons brings. */
 export function stateOf(reasons: number): VerdictState {
   return STATES[stateCode(reasons)] as VerdictState
@@ -67,36 +82,65 @@ function stateCode(reasons: number): number {
   return reasons === 0 ? LIVE : (STATE_CODES[firstReason(reasons)] as number)
 }
 
+/** A slot's entry in `marks`. NaN stands for null in each. */
+const MARKS = 4
+const SEQUENCE = 0
+const VENUE_TIME = 1
+const RECEIVED_AT = 2
+const VERIFIED_AT = 3
+
 /** The verdicts of all books, in typed arrays by slot. */
 export class VerdictTable {
   readonly reasons: Uint32Array
   readonly source: Uint8Array
-  /** NaN stands for null in each of these four. */
-  readonly sequence: Float64Array
-  readonly venueTimeMs: Float64Array
-  readonly receivedAtMs: Float64Array
-  readonly verifiedAtMs: Float64Array
   readonly mismatches: Uint32Array
+  /** Sequence and times of each slot, together: a message writes three of them into one cache line. */
+  private readonly marks: Float64Array
 
   constructor(capacityMarkets: number) {
     this.reasons = new Uint32Array(capacityMarkets)
     this.source = new Uint8Array(capacityMarkets)
-    this.sequence = new Float64Array(capacityMarkets).fill(Number.NaN)
-    this.venueTimeMs = new Float64Array(capacityMarkets).fill(Number.NaN)
-    this.receivedAtMs = new Float64Array(capacityMarkets).fill(Number.NaN)
-    this.verifiedAtMs = new Float64Array(capacityMarkets).fill(Number.NaN)
     this.mismatches = new Uint32Array(capacityMarkets)
+    this.marks = new Float64Array(capacityMarkets * MARKS).fill(Number.NaN)
   }
 
   /** Makes a slot what a market is before its first snapshot. */
   reset(slot: number): void {
     this.reasons[slot] = reasonBit('awaiting_snapshot')
     this.source[slot] = 0
-    this.sequence[slot] = Number.NaN
-    this.venueTimeMs[slot] = Number.NaN
-    this.receivedAtMs[slot] = Number.NaN
-    this.verifiedAtMs[slot] = Number.NaN
     this.mismatches[slot] = 0
+    this.marks.fill(Number.NaN, slot * MARKS, (slot + 1) * MARKS)
+  }
+
+  /** Records that a message came: our clock, the venue's clock (NaN leaves it), its counter (NaN if it has none). */
+  received(slot: number, receivedAtMs: number, venueTimeMs: number, sequence: number): void {
+    const { marks } = this
+    const entry = slot * MARKS
+    marks[entry + RECEIVED_AT] = receivedAtMs
+    if (!Number.isNaN(venueTimeMs)) marks[entry + VENUE_TIME] = venueTimeMs
+    marks[entry + SEQUENCE] = sequence
+  }
+
+  /** Records that the book was proved, by our clock. */
+  verified(slot: number, verifiedAtMs: number): void {
+    this.marks[slot * MARKS + VERIFIED_AT] = verifiedAtMs
+  }
+
+  /** Each of these four is NaN for null, as in `received`. */
+  sequence(slot: number): number {
+    return this.marks[slot * MARKS + SEQUENCE] as number
+  }
+
+  venueTimeMs(slot: number): number {
+    return this.marks[slot * MARKS + VENUE_TIME] as number
+  }
+
+  receivedAtMs(slot: number): number {
+    return this.marks[slot * MARKS + RECEIVED_AT] as number
+  }
+
+  verifiedAtMs(slot: number): number {
+    return this.marks[slot * MARKS + VERIFIED_AT] as number
   }
 
   state(slot: number): VerdictState {
@@ -117,10 +161,10 @@ export class VerdictTable {
       state: this.state(slot),
       reason: this.reason(slot),
       source: SOURCES[this.source[slot] as number] as VerdictSource,
-      sequence: orNull(this.sequence[slot] as number),
-      venueTimeMs: orNull(this.venueTimeMs[slot] as number),
-      receivedAtMs: orNull(this.receivedAtMs[slot] as number),
-      verifiedAtMs: orNull(this.verifiedAtMs[slot] as number),
+      sequence: orNull(this.sequence(slot)),
+      venueTimeMs: orNull(this.venueTimeMs(slot)),
+      receivedAtMs: orNull(this.receivedAtMs(slot)),
+      verifiedAtMs: orNull(this.verifiedAtMs(slot)),
       mismatches: this.mismatches[slot] as number
     }
   }
