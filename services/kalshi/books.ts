@@ -1,10 +1,11 @@
 import { ArenaFullError } from '../errors.ts'
 import type { BookTable } from '../integrity/book-table.ts'
-import { reasonBit } from '../integrity/verdict.ts'
+import { NEEDS_SNAPSHOT } from '../integrity/verdict.ts'
 import { NO, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { ByteIndex } from '../venue/byte-index.ts'
 import { Counters } from '../venue/counters.ts'
+import { BYTES } from '../venue/frame-bytes.ts'
 import {
   Delta,
   type Envelope,
@@ -56,10 +57,7 @@ const KNOWN_TYPES = new Set([
 ])
 
 /** Reasons under which a frame is ignored because we do not know what it says. */
-const NOT_UNDERSTOOD = new Set(['not_json', 'malformed', 'unknown_type', 'drift'])
-
-/** With one of these reasons a book has no state that a signed change could build on. */
-const NO_BASE = reasonBit('awaiting_snapshot') | reasonBit('sequence_gap')
+const NOT_UNDERSTOOD = new Set(['not_json', 'not_utf8', 'malformed', 'unknown_type', 'drift'])
 
 const APPLIED = null
 /** Why a frame changed no book; null when it did. */
@@ -135,7 +133,7 @@ export class KalshiBooks {
     this.receivedAtMs = receivedAtMs
     counters.frames++
     const ignored =
-      this.options.useScanner && scanner.scan(frame) ? this.applyScanned(frame) : this.applyParsed(frame)
+      this.options.useScanner && scanner.scan(frame) ? this.applyScanned() : this.applyParsed(frame)
     if (ignored === APPLIED) {
       counters.applied++
       return
@@ -144,10 +142,10 @@ export class KalshiBooks {
     if (NOT_UNDERSTOOD.has(ignored)) this.options.onRefused(ignored, frame)
   }
 
-  private applyScanned(frame: Buffer): Ignored {
+  private applyScanned(): Ignored {
     const { sid, seq, tickerStart, tickerEnd, delta } = this.scanner
     if (!this.inSequence(this.from.on(sid, seq), seq)) return 'duplicate'
-    return this.applyDelta(this.index.find(frame, tickerStart, tickerEnd), delta, seq)
+    return this.applyDelta(this.index.find(BYTES, tickerStart, tickerEnd), delta, seq)
   }
 
   private applyParsed(frame: Buffer): Ignored {
@@ -197,7 +195,7 @@ export class KalshiBooks {
     const { verdicts, arena } = table
     // In a replay a market is known from its first snapshot on.
     if (slot === NO_SLOT) return this.options.autoFollow ? 'awaiting_snapshot' : 'unknown_market'
-    if (((verdicts.reasons[slot] as number) & NO_BASE) !== 0) return 'awaiting_snapshot'
+    if (((verdicts.reasons[slot] as number) & NEEDS_SNAPSHOT) !== 0) return 'awaiting_snapshot'
     let size: number
     try {
       size = arena.changeLevel(slot, outcome, price, change)
@@ -206,7 +204,10 @@ export class KalshiBooks {
     }
     if (size < 0) return this.corrupt(slot, 'negative_level')
     table.received(slot, this.receivedAtMs, venueTimeMs, seq)
-    if (change > 0 && arena.crossed(slot)) this.corrupt(slot, 'crossed')
+    // Only a level that became the best, or grew there, can have crossed the book.
+    if (change > 0 && arena.priceAt(slot, outcome, 0) === price && arena.crossed(slot)) {
+      this.corrupt(slot, 'crossed')
+    }
     table.touch(slot)
     return APPLIED
   }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import {
   ONE_E4,
   PRICE_DECIMALS,
@@ -42,7 +43,9 @@ export interface Lifecycle {
 }
 
 /** Returns the message in a frame, or the word for what is wrong with it. Takes any bytes. */
-export function parseFrame(frame: Buffer): Envelope | 'not_json' | 'malformed' {
+export function parseFrame(frame: Buffer): Envelope | 'not_utf8' | 'not_json' | 'malformed' {
+  // The socket leaves this to us: it would look at every frame, and most never come here.
+  if (!isUtf8(frame)) return 'not_utf8'
   let value: unknown
   try {
     value = JSON.parse(frame.toString())

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { formatPrice, type PriceE4, parsePriceE4, parseSizeE6, type SizeE6 } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { foldHash } from './hash-fold.ts'
@@ -56,6 +57,7 @@ const OPEN_ARRAY = 0x5b
  */
 export function parseFrame(frame: Buffer): ParsedMessage[] {
   if (!looksLikeJson(frame)) return [{ kind: 'ignored', reason: 'text' }]
+  if (!isUtf8(frame)) return [{ kind: 'ignored', reason: 'not_utf8' }]
   let value: unknown
   try {
     value = JSON.parse(frame.toString())

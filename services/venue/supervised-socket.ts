@@ -154,7 +154,10 @@ export class SupervisedSocket {
       headers: headers(),
       handshakeTimeout: openTimeoutMs,
       maxPayload: maxFrameBytes,
-      perMessageDeflate: false
+      perMessageDeflate: false,
+      // Safe, for whoever reads frames checks them where it costs nothing more: a scanner accepts plain ASCII only, and
+      // the generic path asks `isUtf8` before it makes a string and counts what is none as `not_utf8`.
+      skipUTF8Validation: true
     })
     this.socket = socket
     socket.on('open', () => this.opening())

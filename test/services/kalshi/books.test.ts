@@ -65,6 +65,7 @@ const delta = (seq: number, ticker: string, price: string, change: string, side 
     price_dollars: price,
     delta_fp: change,
     side,
+    ts: '2026-11-20T12:00:00.123Z',
     ts_ms: 1_795_176_000_123
   }
 })
@@ -249,6 +250,44 @@ t.test('a level below zero and a crossed book are raised on their market', async
   )
 })
 
+t.test('a doubtful book takes no delta until a snapshot mends it', async (t) => {
+  const cross = { yes_dollars_fp: [['0.50', '1']], no_dollars_fp: [['0.50', '1']] }
+  const spoils: [string, object][] = [
+    ['drift', delta(2, A, '0.42001', '1.00')],
+    ['negative_level', delta(2, A, '0.4200', '-35.51')],
+    ['crossed', delta(2, A, '0.4300', '1.00')],
+    ['crossed', snapshot(2, A, cross)],
+    ['sequence_gap', delta(3, B, '0.4100', '1.00')]
+  ]
+  for (const [reason, message] of spoils) {
+    const { send, state, depth, books } = open()
+    send(snapshot(1, A, SIDES))
+    send(message)
+    t.equal(state(A).reason, reason)
+    const before = depth(A)
+    const waiting = books.counters.ignored.get('awaiting_snapshot') ?? 0
+    const next = reason === 'sequence_gap' ? 4 : 3
+    send(delta(next, A, '0.4100', '1.00'))
+    t.same(depth(A), before, reason)
+    t.equal(books.counters.ignored.get('awaiting_snapshot'), waiting + 1, reason)
+    send(snapshot(next + 1, A, SIDES))
+    send(delta(next + 2, A, '0.4100', '1.00'))
+    t.equal(state(A).state, 'live')
+    t.same(depth(A).bids[1], { price: '0.41', size: '121' })
+  }
+})
+
+t.test('only a delta that leaves the best levels apart leaves its book live', async (t) => {
+  const { send, state } = open()
+  send(snapshot(1, A, SIDES))
+  send(delta(2, A, '0.4250', '1.00'))
+  send(delta(3, A, '0.4100', '1.00'))
+  send(delta(4, A, '0.5740', '1.00', 'no'))
+  t.equal(state(A).state, 'live')
+  send(delta(5, A, '0.5750', '1.00', 'no'))
+  t.equal(state(A).reason, 'crossed')
+})
+
 t.test('with use_yes_price NO prices come on the YES scale, and the same guard holds', async (t) => {
   const { send, depth, state } = open({ useYesPrice: true })
   send(
@@ -365,7 +404,7 @@ t.test('a replay may begin in the middle, follows what it sees, and runs on over
 t.test('any sequence of deltas equals a naive model, by the scanner and without it', async () => {
   const change = fc.record({
     ticker: fc.constantFrom(A, B),
-    price: fc.integer({ min: 1, max: 9_999 }),
+    price: fc.integer({ min: 1, max: 5_200 }),
     change: fc.integer({ min: -500, max: 1_000 }),
     side: fc.constantFrom('yes', 'no')
   })
@@ -377,33 +416,43 @@ t.test('any sequence of deltas equals a naive model, by the scanner and without 
         const fast = open()
         const slow = open({ useScanner: false })
         const model = new Map<string, number>()
-        for (const { send } of [fast, slow]) {
-          send(snapshot(1, A, {}))
-          send(snapshot(2, B, {}))
+        const levels = (ticker: string, side: string) =>
+          [...model]
+            .filter(([key, size]) => key.startsWith(`${ticker} ${side} `) && size > 0)
+            .map(([key, size]) => [Number(key.split(' ')[2]), size / 100] as const)
+            .sort((a, b) => b[0] - a[0])
+        let seq = 0
+        const sendAll = (message: object, space = 0) => {
+          for (const { send } of [fast, slow]) send(JSON.stringify(message, null, space))
         }
+        const sendSnapshot = (ticker: string) => {
+          const side = (name: string) => levels(ticker, name).map(([p, s]) => [String(p / 10_000), String(s)])
+          sendAll(snapshot(++seq, ticker, { yes_dollars_fp: side('yes'), no_dollars_fp: side('no') }))
+        }
+        for (const ticker of [A, B]) sendSnapshot(ticker)
         for (const [index, one] of changes.entries()) {
           const key = `${one.ticker} ${one.side} ${one.price}`
-          const size = (model.get(key) ?? 0) + one.change
-          if (size >= 0) model.set(key, size)
+          const before = model.get(key) ?? 0
+          model.set(key, Math.max(before, before + one.change))
+          const best = (side: string) => levels(one.ticker, side)[0]?.[0] ?? Number.NaN
+          const isCrossed = best('yes') + best('no') >= 10_000
+          const isNegative = before + one.change < 0
+          model.set(key, isCrossed || isNegative ? before : before + one.change)
           const text = (one.change / 100).toFixed(2)
-          const message = delta(index + 3, one.ticker, (one.price / 10_000).toFixed(4), text, one.side)
+          const message = delta(++seq, one.ticker, (one.price / 10_000).toFixed(4), text, one.side)
           const keys = Object.entries(message).sort(() => ((shuffle[index % 8] ?? 0) % 3) - 1)
-          const frame = JSON.stringify(Object.fromEntries(keys), null, (shuffle[0] ?? 0) % 2)
-          for (const { send } of [fast, slow]) send(frame)
+          sendAll(Object.fromEntries(keys), (shuffle[0] ?? 0) % 2)
+          const reason = isNegative ? 'negative_level' : isCrossed ? 'crossed' : null
+          assert.equal(fast.state(one.ticker).reason, reason)
+          if (reason !== null) sendSnapshot(one.ticker)
         }
         for (const ticker of [A, B]) {
-          const side = (name: string) =>
-            [...model]
-              .filter(([key, size]) => key.startsWith(`${ticker} ${name} `) && size > 0)
-              .map(([key, size]) => [Number(key.split(' ')[2]), size / 100] as const)
           const wanted = {
-            bids: side('yes')
-              .sort((a, b) => b[0] - a[0])
-              .map(([p, s]) => ({ price: String(p / 10_000), size: String(s) })),
-            asks: side('no')
-              .map(([p, s]) => [10_000 - p, s] as const)
-              .sort((a, b) => a[0] - b[0])
-              .map(([p, s]) => ({ price: String(p / 10_000), size: String(s) }))
+            bids: levels(ticker, 'yes').map(([p, s]) => ({ price: String(p / 10_000), size: String(s) })),
+            asks: levels(ticker, 'no').map(([p, s]) => ({
+              price: String((10_000 - p) / 10_000),
+              size: String(s)
+            }))
           }
           assert.deepEqual(fast.depth(ticker), wanted)
           assert.deepEqual(slow.depth(ticker), wanted)
@@ -458,7 +507,10 @@ t.test('no frame of any bytes throws, and the scanner never decides otherwise th
       if (new DeltaScanner({ useYesPrice: false }).scan(bytes)) scanned++
       assert.deepEqual(outcome(bytes, true), outcome(bytes, false))
     }),
-    { numRuns: 2_000, examples: [[frame], [Buffer.from('['.repeat(100_000))]] }
+    {
+      numRuns: 2_000,
+      examples: [[frame], [Buffer.concat([frame, Buffer.from('}')])], [Buffer.from('['.repeat(100_000))]]
+    }
   )
   t.ok(scanned > 100, `the scanner read ${scanned} of them`)
 })

@@ -3,6 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { BookTable } from '../../../services/integrity/book-table.ts'
+import { KalshiBooks } from '../../../services/kalshi/books.ts'
+import { YES } from '../../../services/orderbook/arena.ts'
 import { SupervisedSocket, type SupervisedSocketOptions } from '../../../services/venue/supervised-socket.ts'
 
 const silent = { info() {}, warn() {} }
@@ -66,6 +69,31 @@ t.test('hands over every frame in order and sends what it is given', async (t) =
     Array.from({ length: 100 }, (_, i) => String(i))
   )
   t.match(socket.status(7), { state: 'open', markets: 7, messages: 100, reconnects: 0, lastError: null })
+})
+
+t.test('a text frame that is no UTF-8 is counted, and harms neither the connection nor a book', async (t) => {
+  const table = new BookTable({ capacityMarkets: 1, capacityLevels: 64 })
+  const books = new KalshiBooks({ table })
+  const feed = books.connection()
+  books.follow('KXDEMO', table.allocate())
+  const { socket, peers, seen } = await connection(t, {
+    onFrame: (frame, atMs) => books.apply(frame, atMs, feed)
+  })
+  socket.start()
+  await until(() => seen.opens === 1 && peers.length === 1)
+  const side = '"yes_dollars_fp":[["0.4200","35.50"]]'
+  const change = '"price_dollars":"0.4200","delta_fp":"1.00","side":"yes"'
+  const book = (type: string, seq: number, rest: string) =>
+    `{"type":"${type}","sid":1,"seq":${seq},"msg":{"market_ticker":"KXDEMO","market_id":"?",${rest}}}`
+  const spoilt = Buffer.from(book('orderbook_delta', 2, change))
+  spoilt[spoilt.indexOf('?')] = 0xff
+  peers[0]?.send(book('orderbook_snapshot', 1, side))
+  peers[0]?.send(spoilt, { binary: false })
+  peers[0]?.send(book('orderbook_delta', 2, change))
+  await until(() => books.counters.frames === 3)
+  t.same(Object.fromEntries(books.counters.ignored), { not_utf8: 1 })
+  t.equal(table.arena.sizeOf(0, YES, 4_200), 36_500_000, 'the change is applied once')
+  t.strictSame(seen.downs, [])
 })
 
 t.test('comes back after a cut, a close and a reset, with fresh headers each time', async (t) => {
