@@ -1,6 +1,6 @@
 const NO_ENTRY = -1
-const FNV_OFFSET = 0x811c9dc5
-const FNV_PRIME = 0x01000193
+/** Odd, its bits spread evenly: 2^32 over the golden ratio. */
+const HASH_FACTOR = 0x9e3779b1
 /** An entry: the hash of its id, its slot (-1: never used, -2: removed), and where the id's bytes stand. */
 const ENTRY_FIELDS = 4
 const HASH = 0
@@ -105,10 +105,23 @@ export class ByteIndex {
   }
 }
 
-/** FNV-1a over at most the last 16 bytes and the length: ids of one venue differ at their ends. */
+/**
+ * A hash of the length and at most the last 16 bytes, four at a step: ids of one venue differ at their ends. A product
+ * carries nothing from high bits to low ones, so each is folded, and the last multiplied once more.
+ */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let value = FNV_OFFSET ^ (end - start)
-  for (let i = Math.max(start, end - 16); i < end; i++)
-    value = Math.imul(value ^ (bytes[i] as number), FNV_PRIME)
+  let value = end - start
+  let at = Math.max(start, end - 16)
+  for (; at + 4 <= end; at += 4) {
+    const four =
+      (bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)
+    value = Math.imul(value ^ four, HASH_FACTOR)
+    value ^= value >>> 15
+  }
+  for (; at < end; at++) value = Math.imul(value ^ (bytes[at] as number), HASH_FACTOR)
+  value = Math.imul(value ^ (value >>> 15), HASH_FACTOR)
   return value ^ (value >>> 15)
 }
