@@ -12,7 +12,8 @@ export interface Command {
 
 export interface CommandsOptions {
   send: (text: string) => boolean
-  now?: () => number
+  /** Never jumps: for durations only. */
+  steadyNow?: () => number
 }
 
 /** The venue takes 10,000 a second on a session; the limit on one subscription is not published. */
@@ -34,7 +35,7 @@ export class Commands {
   private lastId = 0
 
   constructor(options: CommandsOptions) {
-    this.options = { now: Date.now, ...options }
+    this.options = { steadyNow: performance.now.bind(performance), ...options }
     this.bucket = new TokenBucket({
       ratePerSecond: COMMANDS_PER_SECOND,
       capacity: COMMANDS_PER_SECOND,
@@ -75,7 +76,7 @@ export class Commands {
 
   /** Takes commands that got no answer as answered: `get_snapshot` never gets one. */
   expire(): void {
-    const before = this.options.now() - ANSWER_TIMEOUT_MS
+    const before = this.options.steadyNow() - ANSWER_TIMEOUT_MS
     for (const [id, { command, atMs }] of this.sent) {
       if (atMs > before) break
       this.sent.delete(id)
@@ -90,7 +91,7 @@ export class Commands {
   private transmit(command: Command): void {
     const { cmd, params } = command
     const id = ++this.lastId
-    this.sent.set(id, { command, atMs: this.options.now() })
+    this.sent.set(id, { command, atMs: this.options.steadyNow() })
     this.options.send(JSON.stringify({ id, cmd, params }))
   }
 }

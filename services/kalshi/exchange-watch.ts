@@ -6,9 +6,8 @@ export interface ExchangeWatchOptions {
   rest: KalshiRest
   table: BookTable
   markets: () => Iterable<ServedMarket>
+  everyMs: number
 }
-
-const CHECK_EVERY_MS = 15_000
 
 /** Flags all books while the whole exchange has paused trading, as it does each week; no message tells of that. */
 export class ExchangeWatch {
@@ -42,7 +41,7 @@ export class ExchangeWatch {
       // What cannot be asked is not known to have changed.
       this.check()
         .catch(() => {})
-        .finally(() => this.checkAfter(CHECK_EVERY_MS))
+        .finally(() => this.checkAfter(this.options.everyMs))
     }, waitMs)
   }
 

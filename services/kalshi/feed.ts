@@ -33,7 +33,13 @@ export interface KalshiFeedOptions {
   /** Signs with the API key; null without one, and then the books are polled. */
   signer: Signer | null
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  /** For each way of mending a gap before the next is tried. */
+  gapTimeoutMs?: number
+  /** Between two looks at whether the exchange has paused trading. */
+  pauseCheckMs?: number
   now?: () => number
+  /** Never jumps: for durations only. */
+  steadyNow?: () => number
   random?: () => number
 }
 
@@ -56,10 +62,17 @@ export class KalshiFeed implements VenueFeed {
   private isSynced = false
 
   constructor(options: KalshiFeedOptions) {
-    this.options = { now: Date.now, random: Math.random, ...options }
-    const { sink, config, signer, log, now, random } = this.options
+    this.options = {
+      gapTimeoutMs: 5_000,
+      pauseCheckMs: 15_000,
+      now: Date.now,
+      steadyNow: performance.now.bind(performance),
+      random: Math.random,
+      ...options
+    }
+    const { sink, config, signer, log, gapTimeoutMs, pauseCheckMs, now, steadyNow, random } = this.options
     const table = sink.books
-    const frames = new FrameLog(log, now)
+    const frames = new FrameLog(log, steadyNow)
     this.books = new KalshiBooks({
       table,
       onGap: (connection, sid) => this.stream?.lost(connection, sid),
@@ -91,7 +104,12 @@ export class KalshiFeed implements VenueFeed {
       now,
       random
     })
-    this.exchange = new ExchangeWatch({ rest: this.rest, table, markets: () => this.markets.trading() })
+    this.exchange = new ExchangeWatch({
+      rest: this.rest,
+      table,
+      markets: () => this.markets.trading(),
+      everyMs: pauseCheckMs
+    })
     this.poller = new KalshiPoller({
       rest: this.rest,
       table,
@@ -100,7 +118,8 @@ export class KalshiFeed implements VenueFeed {
       holds: (market) => this.markets.holds(market),
       intervalMs: config.KALSHI_POLL_INTERVAL_MS,
       log,
-      now
+      now,
+      steadyNow
     })
     this.stream =
       signer === null
@@ -111,12 +130,14 @@ export class KalshiFeed implements VenueFeed {
             books: this.books,
             table,
             snapshotTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
+            gapTimeoutMs,
             silentAfterMs: config.SILENT_AFTER_MS,
             onLifecycle: (message) => this.markets.take(message),
             onLifecycleLost: () => this.markets.rediscover(),
             onRefused: (reason) => this.pollInstead(`Kalshi refused the API key (${reason})`),
             log,
             now,
+            steadyNow,
             random
           })
   }

@@ -18,6 +18,8 @@ export interface KalshiPollerOptions {
   intervalMs: number
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
+  /** Never jumps: for durations only. */
+  steadyNow?: () => number
 }
 
 /** Requests under way at once; the pace is kept by the REST client. */
@@ -44,7 +46,7 @@ export class KalshiPoller {
   private readonly asked = new Set<number>()
 
   constructor(options: KalshiPollerOptions) {
-    this.options = { now: Date.now, ...options }
+    this.options = { now: Date.now, steadyNow: performance.now.bind(performance), ...options }
     this.books = new PolledBooks(options.table)
   }
 
@@ -67,14 +69,14 @@ export class KalshiPoller {
   }
 
   private async run(): Promise<void> {
-    const { now, intervalMs, markets } = this.options
+    const { steadyNow, intervalMs, markets } = this.options
     while (!this.stopping.signal.aborted) {
-      const startedAtMs = now()
+      const startedAtMs = steadyNow()
       const queue = [...markets()].sort((a, b) => volumeOf(b) - volumeOf(a))
       this.forgetOthers(queue)
       if (this.hasBatches) await this.batchRound(queue)
       if (!this.hasBatches) await this.singleRound(queue)
-      this.lastRoundMs = now() - startedAtMs
+      this.lastRoundMs = steadyNow() - startedAtMs
       await this.pause(Math.max(queue.length === 0 ? MIN_ROUND_MS : 0, intervalMs - this.lastRoundMs, 1))
     }
   }
@@ -120,16 +122,15 @@ export class KalshiPoller {
   }
 
   private take(served: ServedMarket, book: unknown): void {
-    const { counters, now, holds } = this.options
+    const { counters, now, steadyNow, holds } = this.options
     const { slot } = served
     // While the answer was under way the market may have gone, and its slot to another.
     if (!holds(served)) return
     counters.frames++
-    const nowMs = now()
-    const result = this.books.apply(slot, book, nowMs)
+    const result = this.books.apply(slot, book, now())
     if (result === 'changed') counters.applied++
     else counters.ignore(result === 'same' ? 'unchanged' : result)
-    if (result === 'changed' || result === 'same') this.polledAtMs.set(slot, nowMs)
+    if (result === 'changed' || result === 'same') this.polledAtMs.set(slot, steadyNow())
   }
 
   private failed(error: unknown): void {
@@ -138,8 +139,8 @@ export class KalshiPoller {
   }
 
   private flagOverdue(): void {
-    const { now, markets, intervalMs, table } = this.options
-    const oldest = now() - Math.max(3 * intervalMs, 2 * this.lastRoundMs)
+    const { steadyNow, markets, intervalMs, table } = this.options
+    const oldest = steadyNow() - Math.max(3 * intervalMs, 2 * this.lastRoundMs)
     for (const { slot } of markets()) {
       const polledAtMs = this.polledAtMs.get(slot)
       if (polledAtMs !== undefined && polledAtMs < oldest) table.raise(slot, 'poll_overdue')

@@ -13,18 +13,23 @@ export interface SnapshotSteps {
   ask: string[]
   /** Asking did not help: take the market off the subscription and put it on again. */
   resubscribe: string[]
-  /** Nothing helped; the book stays flagged. */
-  givenUp: string[]
+  /** Nothing helped: the book stays flagged, and all begins again later. */
+  report: string[]
 }
 
 interface Wait {
   readonly slot: number
   atMs: number
   next: keyof SnapshotSteps
+  /** How often all steps were gone through in vain. */
+  rounds: number
 }
 
 /** One market is not asked for again sooner than this, however often it goes wrong. */
 const ASK_PAUSE_MS = 2_000
+/** After the first round in vain, and twice as long after each one more. */
+const ROUND_PAUSE_MS = 30_000
+const ROUND_PAUSE_CAP_MS = 600_000
 
 const NOT_WHOLE = [
   'awaiting_snapshot',
@@ -38,14 +43,14 @@ const NOT_WHOLE_BITS = NOT_WHOLE.reduce((bits, reason) => bits | reasonBit(reaso
 
 /**
  * The books that wait for a snapshot. A subscription to a market that does not exist is not refused but stays
- * silent, so each book has its own time limit and three steps to go through.
+ * silent, so each book has its own time limit and three steps to go through, over and over, ever less often. Times
+ * are those of one monotonic clock, in milliseconds.
  */
 export class SnapshotWatch {
   private readonly table: BookTable
   private readonly timeoutMs: number
   private readonly waits = new Map<string, Wait>()
   private readonly askedAtMs = new Map<string, number>()
-  private readonly lost = new Set<string>()
 
   constructor({ table, timeoutMs }: SnapshotWatchOptions) {
     this.table = table
@@ -54,65 +59,71 @@ export class SnapshotWatch {
 
   /** True when every book that waits has had its time for a first snapshot. */
   get isSettled(): boolean {
-    for (const { next } of this.waits.values()) if (next === 'ask') return false
+    for (const { next, rounds } of this.waits.values()) if (next === 'ask' && rounds === 0) return false
     return true
   }
 
-  /** Markets that were given up and have had no snapshot since. */
-  get givenUp(): number {
-    return this.lost.size
+  /** Markets for which all steps were in vain, and that have had no snapshot since. */
+  get overdue(): number {
+    let count = 0
+    for (const { rounds, slot } of this.waits.values()) if (rounds > 0 && !this.isWhole(slot)) count++
+    return count
   }
 
   /** A snapshot should come unasked: the market was just subscribed. A wait under way goes on. */
   expect(ticker: string, slot: number, nowMs: number): void {
-    if (!this.waits.has(ticker)) this.waits.set(ticker, { slot, atMs: nowMs + this.timeoutMs, next: 'ask' })
+    if (!this.waits.has(ticker))
+      this.waits.set(ticker, { slot, atMs: nowMs + this.timeoutMs, next: 'ask', rounds: 0 })
   }
 
   /** A snapshot is needed: the book is doubtful. */
   need(ticker: string, slot: number, nowMs: number): void {
     const atMs = Math.max(nowMs, (this.askedAtMs.get(ticker) ?? Number.NEGATIVE_INFINITY) + ASK_PAUSE_MS)
     const wait = this.waits.get(ticker)
-    if (wait === undefined) this.waits.set(ticker, { slot, atMs, next: 'ask' })
+    if (wait === undefined) this.waits.set(ticker, { slot, atMs, next: 'ask', rounds: 0 })
     else if (wait.next === 'ask') wait.atMs = Math.min(wait.atMs, atMs)
   }
 
   forget(ticker: string): void {
     this.waits.delete(ticker)
     this.askedAtMs.delete(ticker)
-    this.lost.delete(ticker)
   }
 
   /** Forgets all: the connection or the subscription is gone. */
   clear(): void {
     this.waits.clear()
     this.askedAtMs.clear()
-    this.lost.clear()
   }
 
   /** Returns what is due, and counts it as done. */
   take(nowMs: number): SnapshotSteps {
-    const steps: SnapshotSteps = { ask: [], resubscribe: [], givenUp: [] }
+    const steps: SnapshotSteps = { ask: [], resubscribe: [], report: [] }
     for (const [ticker, atMs] of this.askedAtMs)
       if (atMs + ASK_PAUSE_MS <= nowMs) this.askedAtMs.delete(ticker)
     for (const [ticker, wait] of this.waits) {
-      if (this.isWhole(wait.slot)) {
-        this.waits.delete(ticker)
-        this.lost.delete(ticker)
-        continue
-      }
-      if (wait.atMs > nowMs) continue
-      steps[wait.next].push(ticker)
-      wait.atMs = nowMs + this.timeoutMs
-      if (wait.next === 'ask') {
-        this.askedAtMs.set(ticker, nowMs)
-        wait.next = 'resubscribe'
-      } else if (wait.next === 'resubscribe') wait.next = 'givenUp'
-      else {
-        this.waits.delete(ticker)
-        this.lost.add(ticker)
+      if (this.isWhole(wait.slot)) this.waits.delete(ticker)
+      else if (wait.atMs <= nowMs) {
+        steps[wait.next].push(ticker)
+        if (wait.next === 'ask') this.askedAtMs.set(ticker, nowMs)
+        this.advance(wait, nowMs)
       }
     }
     return steps
+  }
+
+  private advance(wait: Wait, nowMs: number): void {
+    wait.atMs = nowMs + this.timeoutMs
+    switch (wait.next) {
+      case 'ask':
+        wait.next = 'resubscribe'
+        break
+      case 'resubscribe':
+        wait.next = 'report'
+        break
+      case 'report':
+        wait.next = 'ask'
+        wait.atMs = nowMs + Math.min(ROUND_PAUSE_CAP_MS, ROUND_PAUSE_MS * 2 ** Math.min(wait.rounds++, 30))
+    }
   }
 
   private isWhole(slot: number): boolean {

@@ -1,0 +1,236 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { BookTable } from '../integrity/book-table.ts'
+import type { Command, Commands } from './commands.ts'
+import { SnapshotWatch } from './snapshot-watch.ts'
+import { CHANNELS, chunksOf } from './urls.ts'
+
+export interface BookSubscriptionOptions {
+  table: BookTable
+  commands: Commands
+  snapshotTimeoutMs: number
+  /** After a gap all books should be whole again within this time, twice: by snapshots, then by a new subscription. */
+  gapTimeoutMs: number
+  /** Nothing else made the books whole: the connection must go. */
+  onHopeless: (reason: string) => void
+  log: Pick<FastifyBaseLogger, 'warn'>
+  /** Never jumps: for durations only. */
+  steadyNow: () => number
+}
+
+interface Gap {
+  sinceMs: number
+  isResubscribed: boolean
+}
+
+/** Public clients use 256 or 400; the venue's limit is not published and halves this when met. */
+const MARKETS_PER_COMMAND = 256
+
+/**
+ * The one subscription that carries all books of a connection: which markets are on it, and how a book that became
+ * doubtful becomes whole again.
+ */
+export class BookSubscription {
+  private readonly options: BookSubscriptionOptions
+  private readonly watch: SnapshotWatch
+  private readonly slotOf = new Map<string, number>()
+  private readonly tickerOf = new Map<number, string>()
+  private isOpen = false
+  private sid: number | null = null
+  private gap: Gap | null = null
+  private chunkSize = MARKETS_PER_COMMAND
+
+  constructor(options: BookSubscriptionOptions) {
+    this.options = options
+    this.watch = new SnapshotWatch({ table: options.table, timeoutMs: options.snapshotTimeoutMs })
+  }
+
+  get size(): number {
+    return this.slotOf.size
+  }
+
+  /** True when every subscribed book has had its first snapshot, or its time for one. */
+  get isSettled(): boolean {
+    return this.isOpen && this.watch.isSettled
+  }
+
+  /** Subscribed markets for which no snapshot could be had. */
+  get overdue(): number {
+    return this.watch.overdue
+  }
+
+  slots(): IterableIterator<number> {
+    return this.tickerOf.keys()
+  }
+
+  follow(markets: readonly { ticker: string; slot: number }[]): void {
+    for (const { ticker, slot } of markets) {
+      this.slotOf.set(ticker, slot)
+      this.tickerOf.set(slot, ticker)
+      this.options.table.setSource(slot, 'websocket')
+    }
+    if (this.isOpen) this.subscribe(markets.map(({ ticker }) => ticker))
+  }
+
+  unfollow(tickers: readonly string[]): void {
+    const gone = tickers.filter((ticker) => this.slotOf.has(ticker))
+    for (const ticker of gone) {
+      const slot = this.slotOf.get(ticker) as number
+      if (this.tickerOf.get(slot) === ticker) this.tickerOf.delete(slot)
+      this.slotOf.delete(ticker)
+      this.watch.forget(ticker)
+    }
+    if (this.sid !== null) this.update('delete_markets', gone)
+  }
+
+  /** Subscribes all markets on a new connection; the books wait for their snapshots. */
+  open(): void {
+    this.isOpen = true
+    this.await()
+    for (const slot of this.slots()) this.options.table.clear(slot, 'disconnected')
+    this.subscribe([...this.slotOf.keys()])
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.isOpen = false
+    this.forget()
+  }
+
+  /** The venue answered with the `sid` that the books come on. */
+  opened(sid: number): void {
+    this.sid = sid
+  }
+
+  /** The venue does not know the `sid` that we named. */
+  unknown(): void {
+    this.sid = null
+  }
+
+  /** The venue ended the subscription: the books wait until it is opened `again`. */
+  ended(): void {
+    this.forget()
+    this.await()
+  }
+
+  again(): void {
+    this.subscribe([...this.slotOf.keys()])
+  }
+
+  /** A number was skipped: these books are doubtful. */
+  lost(slots: Iterable<number>): void {
+    for (const slot of slots) this.need(slot)
+    this.gap ??= { sinceMs: this.options.steadyNow(), isResubscribed: false }
+  }
+
+  /** This book is doubtful. */
+  need(slot: number): void {
+    const ticker = this.tickerOf.get(slot)
+    if (ticker !== undefined && this.isOpen) this.watch.need(ticker, slot, this.options.steadyNow())
+  }
+
+  /** Does what is due. */
+  tick(): void {
+    const { steadyNow, log } = this.options
+    const nowMs = steadyNow()
+    this.mendGap(nowMs)
+    const { ask, resubscribe, report } = this.watch.take(nowMs)
+    // Without a `sid` no snapshot can be asked for: subscribing once more brings one.
+    if (this.sid === null) this.subscribe([...ask, ...resubscribe])
+    else {
+      this.update('get_snapshot', ask)
+      // Answers come in any order, so the market is put back only when it is known to be off.
+      for (const chunk of chunksOf(resubscribe, this.chunkSize))
+        this.update('delete_markets', chunk, () => this.subscribe(this.still(chunk)))
+    }
+    if (report.length > 0)
+      log.warn({ markets: report.length, first: report[0] }, 'no snapshot came, in any way')
+  }
+
+  /** The venue takes fewer markets at once than this command had. */
+  splitSmaller({ tickers = [] }: Command): void {
+    if (tickers.length > 1) {
+      this.chunkSize = Math.ceil(tickers.length / 2)
+      this.subscribe(this.still(tickers))
+    } else this.options.log.warn({ tickers }, 'the venue takes no more markets on a subscription')
+  }
+
+  private forget(): void {
+    this.sid = null
+    this.gap = null
+    this.watch.clear()
+  }
+
+  private await(): void {
+    for (const slot of this.slots()) this.options.table.raise(slot, 'awaiting_snapshot')
+  }
+
+  /** Snapshots first, then a new subscription, then a new connection. */
+  private mendGap(nowMs: number): void {
+    const { gap } = this
+    if (gap === null) return
+    const { table, gapTimeoutMs, onHopeless } = this.options
+    // One that has healed is over, so that the next has its own time.
+    if (![...this.slots()].some((slot) => table.verdicts.has(slot, 'sequence_gap'))) this.gap = null
+    else if (nowMs - gap.sinceMs < gapTimeoutMs) return
+    else if (gap.isResubscribed) onHopeless('books stayed incomplete after a gap')
+    else this.resubscribe(nowMs)
+  }
+
+  private resubscribe(nowMs: number): void {
+    const { sid } = this
+    this.forget()
+    this.gap = { sinceMs: nowMs, isResubscribed: true }
+    if (sid === null) this.again()
+    else
+      this.options.commands.run({
+        cmd: 'unsubscribe',
+        params: { sids: [sid] },
+        purpose: 'other',
+        onAnswer: () => this.again()
+      })
+  }
+
+  private subscribe(tickers: readonly string[]): void {
+    const nowMs = this.options.steadyNow()
+    for (const ticker of tickers) {
+      const slot = this.slotOf.get(ticker)
+      if (slot !== undefined) this.watch.expect(ticker, slot, nowMs)
+    }
+    if (this.sid !== null) {
+      this.update('add_markets', tickers)
+      return
+    }
+    for (const chunk of chunksOf(tickers, this.chunkSize))
+      this.options.commands.run({
+        cmd: 'subscribe',
+        params: {
+          channels: [CHANNELS.orderBook],
+          market_tickers: chunk,
+          // Sent although it is the default: the venue has announced that the default will flip.
+          use_yes_price: false,
+          skip_ticker_ack: true
+        },
+        purpose: 'books',
+        tickers: chunk
+      })
+  }
+
+  private update(
+    action: 'add_markets' | 'delete_markets' | 'get_snapshot',
+    tickers: readonly string[],
+    onAnswer?: () => void
+  ): void {
+    for (const chunk of chunksOf(tickers, this.chunkSize))
+      this.options.commands.run({
+        cmd: 'update_subscription',
+        params: { sids: [this.sid], action, market_tickers: chunk },
+        purpose: 'other',
+        ...(action === 'add_markets' ? { tickers: chunk } : {}),
+        ...(onAnswer === undefined ? {} : { onAnswer })
+      })
+  }
+
+  private still(tickers: readonly string[]): string[] {
+    return tickers.filter((ticker) => this.slotOf.has(ticker))
+  }
+}
