@@ -47,6 +47,8 @@ export class SupervisedSocket {
   private retryTimer: NodeJS.Timeout | null = null
   private keepAliveTimer: NodeJS.Timeout | null = null
   private aliveAtMs = 0
+  /** When the bytes that are being taken apart were read. */
+  private readAtMs = 0
   private connectedAtMs: number | null = null
   private lastMessageAtMs: number | null = null
   private messages = 0
@@ -161,6 +163,12 @@ export class SupervisedSocket {
     })
     this.socket = socket
     socket.on('open', () => this.opening())
+    // The frames of one read came together, and `ws` hands them over before the next: one look at the clock for all.
+    socket.on('upgrade', (response) => {
+      response.socket.on('data', () => {
+        this.readAtMs = this.options.now()
+      })
+    })
     socket.on('message', (data) => this.message(data as Buffer))
     socket.on('ping', () => this.alive())
     socket.on('unexpected-response', (_request, response) => {
@@ -193,7 +201,7 @@ export class SupervisedSocket {
   }
 
   private message(frame: Buffer): void {
-    const receivedAtMs = this.options.now()
+    const receivedAtMs = this.readAtMs
     const { keepAlive } = this.options
     this.lastMessageAtMs = receivedAtMs
     if (

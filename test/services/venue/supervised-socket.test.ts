@@ -96,6 +96,24 @@ t.test('a text frame that is no UTF-8 is counted, and harms neither the connecti
   t.strictSame(seen.downs, [])
 })
 
+t.test('a frame carries the time of the read that brought it', async (t) => {
+  let nowMs = 1_000
+  const times: number[] = []
+  const { socket, peers, seen } = await connection(t, {
+    now: () => nowMs,
+    onFrame: (_, receivedAtMs) => times.push(receivedAtMs)
+  })
+  socket.start()
+  await until(() => seen.opens === 1 && peers.length === 1)
+  for (let sent = 1; sent <= 3; sent++) {
+    nowMs += 1_000
+    peers[0]?.send('data')
+    await until(() => times.length === sent)
+  }
+  t.strictSame(times, [2_000, 3_000, 4_000])
+  t.equal(socket.status(0).lastMessageAtMs, 4_000)
+})
+
 t.test('comes back after a cut, a close and a reset, with fresh headers each time', async (t) => {
   let attempt = 0
   const { socket, peers, requests, seen } = await connection(t, {
