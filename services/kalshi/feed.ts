@@ -99,9 +99,10 @@ export class KalshiFeed implements VenueFeed {
       onFollow: (markets) => this.follow(markets),
       onUnfollow: (tickers) => this.unfollow(tickers),
       onReactivated: (market) => this.reactivated(market),
-      onDiscovered: () => this.exchange.flag(),
+      onSettled: () => this.exchange.flag(),
       log,
       now,
+      steadyNow,
       random
     })
     this.exchange = new ExchangeWatch({
@@ -186,10 +187,11 @@ export class KalshiFeed implements VenueFeed {
     const { stream, books, options } = this
     for (const { slot, market } of markets) {
       books.follow(market.symbol, slot)
+      // The venue may have traded this market before: what its book held then is no base any more.
+      options.sink.books.raise(slot, 'awaiting_snapshot')
       if (stream === null) options.sink.books.setSource(slot, 'poll')
     }
     stream?.follow(markets.map(({ slot, market }) => ({ slot, ticker: market.symbol })))
-    this.exchange.flag()
   }
 
   private unfollow(tickers: string[]): void {

@@ -1,17 +1,25 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Market } from '../../schemas/market.ts'
-import { backoffMs } from '../venue/backoff.ts'
-import { Catalogue, type Discovered, type MarketSink, type ServedMarket } from '../venue/catalogue.ts'
+import {
+  Catalogue,
+  type CatalogueChange,
+  type Discovered,
+  type MarketSink,
+  type ServedMarket
+} from '../venue/catalogue.ts'
 import type { Counters } from '../venue/counters.ts'
 import type { DiscoveryStatus } from '../venue/port.ts'
 import type { KalshiDiscovery } from './discovery.ts'
+import { LookUps } from './look-ups.ts'
 import { MarketClock } from './market-clock.ts'
 import type { Lifecycle } from './parse.ts'
 import { marketId, parsePriceBands } from './parse-market.ts'
+import { Rounds } from './rounds.ts'
+import { ToldFields } from './told.ts'
 
 export interface KalshiMarketsOptions {
   sink: MarketSink
-  discovery: KalshiDiscovery
+  discovery: Pick<KalshiDiscovery, 'discover' | 'lookUp' | 'selects'>
   counters: Counters
   maxMarkets: number
   retentionMs: number
@@ -21,22 +29,17 @@ export interface KalshiMarketsOptions {
   onUnfollow: (tickers: string[]) => void
   /** A pause ended and took all resting orders with it. */
   onReactivated: (market: ServedMarket) => void
-  /** After each discovery. */
-  onDiscovered: () => void
+  /** Markets have changed, and all that follows from it is done. */
+  onSettled: () => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
+  /** Never jumps: for durations only. */
+  steadyNow?: () => number
   random?: () => number
 }
 
-/** Look-ups are collected for this long and asked for together. */
-const LOOK_UP_AFTER_MS = 500
-const MAX_LOOK_UPS = 10_000
 /** When a market has closed its result is asked for: hourly markets settle in minutes, others in days. */
 const RESULT_AFTER_MS = [10_000, 60_000, 300_000, 1_800_000]
-/** REST answers may come from a cache: for this long a message outranks them. */
-const CACHE_MS = 30_000
-const RETRY_BASE_MS = 1_000
-const RETRY_CAP_MS = 60_000
 
 /**
  * Which markets are followed, and in what state they are: from discovery, from lifecycle messages, and from the
@@ -47,24 +50,41 @@ export class KalshiMarkets {
   private readonly options: Required<KalshiMarketsOptions>
   private readonly catalogue: Catalogue
   private readonly clock: MarketClock
-  /** Markets whose books are kept, by ticker. */
-  private readonly active = new Map<string, number>()
-  /** When a message last told the state of a market, by id. */
-  private readonly toldAtMs = new Map<string, number>()
+  private readonly lookUps: LookUps
+  private readonly rounds: Rounds
+  private readonly told = new ToldFields()
+  /** Markets whose books are kept, by id. */
+  private readonly kept = new Map<string, { ticker: string; slot: number }>()
+  /** Markets that changed in this turn: whether their books are kept is settled at its end, for all together. */
+  private readonly unsettled = new Set<string>()
+  private settling: NodeJS.Immediate | null = null
   /** How often the result of a closed market has been asked for, by id. */
   private readonly resultLookUps = new Map<string, number>()
-  private readonly lookUps = new Set<string>()
-  private lookUpTimer: NodeJS.Timeout | null = null
-  private discoveryTimer: NodeJS.Timeout | null = null
-  private underWay: Promise<void> | null = null
-  private failures = 0
   private isStopped = false
 
   constructor(options: KalshiMarketsOptions) {
-    this.options = { now: Date.now, random: Math.random, ...options }
-    const { sink, maxMarkets, retentionMs, now } = this.options
+    this.options = {
+      now: Date.now,
+      steadyNow: performance.now.bind(performance),
+      random: Math.random,
+      ...options
+    }
+    const { sink, maxMarkets, retentionMs, intervalMs, log, now, random } = this.options
     this.catalogue = new Catalogue({ venue: 'kalshi', sink, maxMarkets, retentionMs, now })
     this.clock = new MarketClock({ onDue: (id) => this.due(id), now })
+    this.lookUps = new LookUps({
+      lookUp: async (tickers) => this.takeSingly(await options.discovery.lookUp(tickers)),
+      onFailure: (reason) => log.warn({ reason }, 'a look-up failed')
+    })
+    this.rounds = new Rounds({
+      run: () => this.discover(),
+      onFailure: (reason) => {
+        this.status.lastError = reason
+      },
+      intervalMs,
+      log,
+      random
+    })
   }
 
   /** Markets that trade or are paused: those whose books are kept. */
@@ -73,23 +93,24 @@ export class KalshiMarkets {
   }
 
   holds({ market, slot }: ServedMarket): boolean {
-    return this.active.get(market.symbol) === slot
+    return this.kept.get(market.id)?.slot === slot
   }
 
   start(): void {
-    this.discoverAfter(0)
+    this.rounds.start()
   }
 
   stop(): void {
     this.isStopped = true
-    if (this.discoveryTimer !== null) clearTimeout(this.discoveryTimer)
-    if (this.lookUpTimer !== null) clearTimeout(this.lookUpTimer)
+    this.rounds.stop()
+    this.lookUps.stop()
     this.clock.stop()
+    if (this.settling !== null) clearImmediate(this.settling)
   }
 
   /** Brings the next discovery forward: messages were lost. */
   rediscover(): void {
-    if (!this.isStopped && this.underWay === null) this.discoverAfter(RETRY_BASE_MS)
+    this.rounds.soon()
   }
 
   /** Takes a lifecycle message. */
@@ -99,7 +120,7 @@ export class KalshiMarkets {
     const served = sink.get(id)
     if (served === undefined) {
       if ((eventType === 'created' || eventType === 'activated') && discovery.selects(ticker))
-        this.lookUp(ticker)
+        this.lookUps.add(ticker)
       return
     }
     switch (eventType) {
@@ -107,16 +128,16 @@ export class KalshiMarkets {
         if (openMs !== null) this.tell(id, { openTime: new Date(openMs).toISOString() })
         break
       case 'activated':
-        this.tell(id, { status: 'open' })
-        if (this.holds(served)) this.options.onReactivated(served)
-        break
       case 'deactivated':
-        this.tell(id, { status: 'halted' })
+        // One that ended, or that is not among the selected, trades again only if the venue's list says so too.
+        if (!this.catalogue.has(id)) this.lookUps.add(ticker)
+        else this.tell(id, { status: eventType === 'activated' ? 'open' : 'halted' })
+        if (eventType === 'activated' && this.holds(served)) this.options.onReactivated(served)
         break
       case 'close_date_updated':
         if (closeMs !== null) this.tell(id, { closeTime: new Date(closeMs).toISOString() })
         // An early close comes this way too, and a closed market may open again: the venue knows which.
-        this.lookUp(ticker)
+        this.lookUps.add(ticker)
         break
       case 'determined':
       case 'settled':
@@ -127,12 +148,12 @@ export class KalshiMarkets {
         break
       case 'price_level_structure_updated': {
         const priceBands = parsePriceBands(priceRanges)
-        if (priceBands === null) this.lookUp(ticker)
+        if (priceBands === null) this.lookUps.add(ticker)
         else this.tell(id, { priceBands })
         break
       }
       case 'metadata_updated':
-        this.lookUp(ticker)
+        this.lookUps.add(ticker)
         break
       default:
         counters.observe('lifecycle_unknown')
@@ -140,30 +161,45 @@ export class KalshiMarkets {
   }
 
   private tell(id: string, change: Partial<Market>): void {
-    const { sink, now } = this.options
+    const { sink, steadyNow } = this.options
+    this.told.tell(id, change, steadyNow())
     sink.patch(id, change)
-    this.toldAtMs.set(id, now())
-    this.settle(id)
+    this.changed(id)
   }
 
   /** Brings everything in line with what is now known of one market. */
-  private settle(id: string): void {
+  private changed(id: string): void {
     const served = this.options.sink.get(id)
     if (served !== undefined && hasEnded(served.market)) this.catalogue.end(id)
     this.schedule(id)
-    this.sync()
+    this.unsettled.add(id)
+    this.settling ??= setImmediate(() => this.settle())
   }
 
-  /** Follows the markets that trade and whose books are not kept yet; lets go of the others. */
-  private sync(): void {
-    const wanted = new Map<string, ServedMarket>()
-    for (const served of this.trading()) wanted.set(served.market.symbol, served)
-    const gone = [...this.active].filter(([ticker, slot]) => wanted.get(ticker)?.slot !== slot)
-    for (const [ticker] of gone) this.active.delete(ticker)
-    if (gone.length > 0) this.options.onUnfollow(gone.map(([ticker]) => ticker))
-    const fresh = [...wanted.values()].filter(({ market }) => !this.active.has(market.symbol))
-    for (const { market, slot } of fresh) this.active.set(market.symbol, slot)
-    if (fresh.length > 0) this.options.onFollow(fresh)
+  /** Keeps the books of the changed markets that trade; lets go of the others. */
+  private settle(): void {
+    const { sink, onUnfollow, onFollow, onSettled } = this.options
+    if (this.settling !== null) clearImmediate(this.settling)
+    this.settling = null
+    const gone: string[] = []
+    const fresh: ServedMarket[] = []
+    for (const id of this.unsettled) {
+      const kept = this.kept.get(id)
+      const served = this.catalogue.has(id) ? sink.get(id) : undefined
+      const isWanted = served !== undefined && isTrading(served.market)
+      if (kept !== undefined && (!isWanted || kept.slot !== served.slot)) {
+        gone.push(kept.ticker)
+        this.kept.delete(id)
+      }
+      if (isWanted && !this.holds(served)) {
+        fresh.push(served)
+        this.kept.set(id, { ticker: served.market.symbol, slot: served.slot })
+      }
+    }
+    this.unsettled.clear()
+    if (gone.length > 0) onUnfollow(gone)
+    if (fresh.length > 0) onFollow(fresh)
+    onSettled()
   }
 
   private schedule(id: string): void {
@@ -198,107 +234,66 @@ export class KalshiMarkets {
     const served = sink.get(id)
     switch (served?.market.status) {
       case 'pending':
-        sink.patch(id, { status: 'open' })
-        break
+        this.tell(id, { status: 'open' })
+        return
       case 'open':
       case 'halted':
         sink.patch(id, { status: 'closed' })
         break
       case 'closed':
         this.resultLookUps.set(id, (this.resultLookUps.get(id) ?? 0) + 1)
-        this.lookUp(served.market.symbol)
+        this.lookUps.add(served.market.symbol)
     }
-    this.settle(id)
+    this.changed(id)
   }
 
-  private lookUp(ticker: string): void {
-    if (this.isStopped || this.lookUps.size >= MAX_LOOK_UPS) return
-    this.lookUps.add(ticker)
-    this.lookUpTimer ??= setTimeout(() => {
-      this.lookUpTimer = null
-      this.flushLookUps().catch((error) =>
-        this.options.log.warn({ error: String(error) }, 'a look-up failed')
-      )
-    }, LOOK_UP_AFTER_MS)
-  }
-
-  private async flushLookUps(): Promise<void> {
-    const tickers = [...this.lookUps]
-    this.lookUps.clear()
-    const found = await this.options.discovery.lookUp(tickers)
-    if (this.isStopped) return
-    for (const one of found) {
-      const current = this.reconcile(one)
-      const { market, rules } = current
-      if (this.catalogue.has(market.id) || !hasEnded(market)) this.catalogue.follow(current)
-      else if (this.options.sink.get(market.id) !== undefined) this.options.sink.put(market, rules)
-      this.schedule(market.id)
-    }
-    this.sync()
-  }
-
-  private discoverAfter(waitMs: number): void {
-    if (this.discoveryTimer !== null) clearTimeout(this.discoveryTimer)
-    this.discoveryTimer = setTimeout(() => {
-      this.discoveryTimer = null
-      this.underWay = this.discover().finally(() => {
-        this.underWay = null
-      })
-    }, waitMs)
-  }
-
-  /** Never rejects: a venue that is down is asked again. */
   private async discover(): Promise<void> {
-    const { discovery, intervalMs, now, random, log } = this.options
-    let waitMs = intervalMs
-    try {
-      const followed = new Set([...this.catalogue.markets()].map(({ market }) => market.symbol))
-      const { found, named } = await discovery.discover(followed)
-      if (this.isStopped) return
-      this.takeOver(found, named)
-      this.failures = 0
-      this.status.lastError = null
-    } catch (error) {
-      if (this.isStopped) return
-      const reason = error instanceof Error ? error.message : String(error)
-      this.status.lastError = reason
-      waitMs = Math.min(
-        intervalMs,
-        RETRY_BASE_MS + backoffMs(this.failures++, RETRY_BASE_MS, RETRY_CAP_MS, random)
-      )
-      log.warn({ reason, waitMs: Math.round(waitMs) }, 'discovery failed')
-    }
-    for (const [id, atMs] of this.toldAtMs) if (atMs + CACHE_MS < now()) this.toldAtMs.delete(id)
-    this.catalogue.sweep()
-    this.discoverAfter(waitMs)
-  }
-
-  private takeOver(found: readonly Discovered[], named: ReadonlySet<string>): void {
-    const { sink, now, onDiscovered } = this.options
-    this.catalogue.apply(
+    const { discovery, sink, now, steadyNow } = this.options
+    const followed = new Set([...this.catalogue.markets()].map(({ market }) => market.symbol))
+    const { found, named } = await discovery.discover(followed)
+    if (this.isStopped) return
+    const change = this.catalogue.apply(
       found.map((one) => this.reconcile(one)),
       named
     )
-    for (const { market } of found) this.schedule(market.id)
-    for (const id of this.resultLookUps.keys()) if (sink.get(id) === undefined) this.resultLookUps.delete(id)
-    this.sync()
+    this.takenOver(found, change)
     this.status.lastAtMs = now()
     this.status.selected = this.catalogue.size
-    onDiscovered()
+    this.status.lastError = null
+    for (const id of this.resultLookUps.keys()) if (sink.get(id) === undefined) this.resultLookUps.delete(id)
+    this.told.sweep(steadyNow())
+    this.catalogue.sweep()
   }
 
-  /** Where a message told the state of a market a moment ago, a page that may be cached does not take it back. */
-  private reconcile(one: Discovered): Discovered {
-    const { sink, now } = this.options
-    const { id } = one.market
-    const known = sink.get(id)?.market
-    if (known === undefined || (this.toldAtMs.get(id) ?? Number.NEGATIVE_INFINITY) + CACHE_MS < now())
-      return one
-    const { status, closeTime, priceBands } = known
-    return {
-      ...one,
-      market: { ...one.market, status, closeTime, priceBands, result: one.market.result ?? known.result }
+  /** Takes over markets that were asked for one by one. */
+  private takeSingly(found: readonly Discovered[]): void {
+    if (this.isStopped) return
+    const change: CatalogueChange = { added: [], dropped: [] }
+    for (const one of found) {
+      const current = this.reconcile(one)
+      const { market, rules } = current
+      if (this.catalogue.has(market.id) || !hasEnded(market)) this.catalogue.follow(current, change)
+      else if (this.options.sink.get(market.id) !== undefined) this.options.sink.put(market, rules)
     }
+    this.takenOver(found, change)
+  }
+
+  /** Settles at once: a slot that was freed must not be another market's while a frame still finds it. */
+  private takenOver(found: readonly Discovered[], { dropped }: CatalogueChange): void {
+    for (const { market } of found) {
+      this.schedule(market.id)
+      this.unsettled.add(market.id)
+    }
+    for (const { id } of dropped) this.unsettled.add(id)
+    this.settle()
+  }
+
+  /** What the venue's list says, with what it does not know yet: the last messages, and that the close has come. */
+  private reconcile(one: Discovered): Discovered {
+    const { now, steadyNow } = this.options
+    const market = this.told.over(one.market, steadyNow())
+    const isOver = isTrading(market) && market.closeTime !== null && Date.parse(market.closeTime) <= now()
+    return { ...one, market: isOver ? { ...market, status: 'closed' } : market }
   }
 }
 
