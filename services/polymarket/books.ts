@@ -5,6 +5,7 @@ import { ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { Counters } from '../venue/counters.ts'
+import { BYTES } from '../venue/frame-bytes.ts'
 import { AssetIndex } from './asset-index.ts'
 import { ChangeList, MAX_CHANGES } from './change-list.ts'
 import { Freshness } from './freshness.ts'
@@ -185,7 +186,7 @@ export class PolymarketBooks {
     const { assetStart, assetEnd, hash, timestampMs } = this.changes
     const start = assetStart[0] as number
     const end = assetEnd[0] as number
-    const slot = this.assets.find(frame, start, end)
+    const slot = this.assets.find(BYTES, start, end)
     if (slot >= 0) this.replaceBook(slot, timestampMs[0] as number, hash[0] as number, receivedAtMs)
     else {
       const assetId = frame.toString('latin1', start, end)
@@ -201,8 +202,8 @@ export class PolymarketBooks {
     for (let i = 0; i < count; i++) {
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
-      const isTold = home >= 0 && assets.isComplementOf(home, frame, start, end)
-      const slot = isTold ? COMPLEMENT : assets.find(frame, start, end)
+      const isTold = home >= 0 && assets.isComplementOf(home, BYTES, start, end)
+      const slot = isTold ? COMPLEMENT : assets.find(BYTES, start, end)
       slots[i] = slot
       if (slot >= 0) home = slot
     }
@@ -211,7 +212,7 @@ export class PolymarketBooks {
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
       if (slot >= 0) this.change(slot, i, receivedAtMs)
-      else if (slot === COMPLEMENT || (home >= 0 && assets.isComplementOf(home, frame, start, end)))
+      else if (slot === COMPLEMENT || (home >= 0 && assets.isComplementOf(home, BYTES, start, end)))
         this.ignore('complement')
       else this.ignoreUnfollowed(frame.toString('latin1', start, end))
     }

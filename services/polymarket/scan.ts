@@ -1,20 +1,17 @@
 import { ONE_E4 } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
+import { BYTES, digitsEnd, FixedText, hold, skipBlanks, stringEnd } from '../venue/frame-bytes.ts'
 import { ChangeList, MAX_CHANGES } from './change-list.ts'
 import { foldHashBytes } from './hash-fold.ts'
 import {
-  BYTES,
   GIVE_UP,
-  hold,
   isAt,
   isWord,
   numberEnd,
   readPrice,
   readSize,
   readTimestamp,
-  skipBlanks,
-  stringEnd,
   VIEW,
   valueStart,
   word
@@ -84,6 +81,12 @@ const ASK_3 = word('k":"')
 const HASH_1 = word('"has')
 const HASH_2 = word('h":"')
 
+// What surrounds the elements of a `price_change` as the venue prints it.
+const MARKET = new FixedText('"market":"')
+const CHANGES = new FixedText('", "price_changes":[')
+const TIMESTAMP_KEY = new FixedText(', "timestamp":"')
+const TYPE_AND_END = new FixedText('", "event_type":"price_change"}')
+
 /**
  * Reads the two hot messages, `price_change` and a single `book`, from the bytes of a frame without making a string
  * or an object. It accepts what it fully understands (keys in any order, any white space, text values only) and
@@ -124,6 +127,9 @@ export class FrameScanner {
   // Each of the readers below starts after an opening mark and returns the position after the closing one, or GIVE_UP.
 
   private message(start: number): number {
+    const usual = this.usualChanges(start)
+    if (usual >= 0) return usual
+    this.list.count = 0
     let at = start
     let seen = 0
     let isBook = false
@@ -171,6 +177,23 @@ export class FrameScanner {
     if ((seen & SEEN_HASH) === 0) this.list.hash[0] = -1
     if ((seen & (WHOLE_BOOK | SEEN_CHANGES)) !== WHOLE_BOOK) return GIVE_UP
     return this.bids.sort() && this.asks.sort() ? at : GIVE_UP
+  }
+
+  /** Reads a `price_change` as the venue prints it; GIVE_UP leaves it to `message`. */
+  private usualChanges(start: number): number {
+    if (!MARKET.isAt(start)) return GIVE_UP
+    const marketEnd = stringEnd(start + MARKET.length)
+    if (marketEnd < 0 || !CHANGES.isAt(marketEnd)) return GIVE_UP
+    const at = this.changes(marketEnd + CHANGES.length)
+    if (at < 0 || !TIMESTAMP_KEY.isAt(at)) return GIVE_UP
+    const timestampStart = at + TIMESTAMP_KEY.length
+    const timestampEnd = digitsEnd(timestampStart)
+    if (!TYPE_AND_END.isAt(timestampEnd)) return GIVE_UP
+    const timestampMs = readTimestamp(timestampStart, timestampEnd)
+    if (timestampMs < 0) return GIVE_UP
+    this.list.timestampMs[0] = timestampMs
+    this.isBook = false
+    return timestampEnd + TYPE_AND_END.length
   }
 
   private changes(start: number): number {
