@@ -19,8 +19,6 @@ const RUN_FIELDS = 4
 const OFFSET = 0
 const COUNT = 1
 const CLASS = 2
-/** How far below the best the search for a price looks next. */
-const FIRST_STEP = 16
 /** Below this many levels a loop moves them faster than `copyWithin` starts. */
 const LOOP_MOVE_MAX = 24
 
@@ -161,13 +159,8 @@ export class BookArena {
   private find(side: number, price: PriceE4): number {
     const offset = this.runs[side + OFFSET] as number
     const prices = this.prices
+    let low = 0
     let high = (this.runs[side + COUNT] as number) - 1
-    // Most changes are near the best price: search from there in growing steps, and leave the rest of the run cold.
-    let low = Math.max(0, high)
-    for (let step = FIRST_STEP; low > 0 && (prices[offset + low] as number) > price; step *= 2) {
-      high = low - 1
-      low = Math.max(0, low - step)
-    }
     while (low <= high) {
       const middle = (low + high) >>> 1
       const found = prices[offset + middle] as number
