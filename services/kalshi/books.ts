@@ -19,7 +19,7 @@ import { DeltaScanner } from './scan.ts'
 import { KalshiConnection, type KalshiConnectionOptions, type Subscription } from './subscriptions.ts'
 
 /** What made one book doubtful while its neighbours are right. */
-export type CorruptReason = 'drift' | 'negative_level' | 'crossed' | 'arena_full'
+export type CorruptReason = 'sequence_gap' | 'drift' | 'negative_level' | 'crossed' | 'arena_full'
 
 export interface KalshiBooksOptions {
   table: BookTable
@@ -144,8 +144,9 @@ export class KalshiBooks {
 
   private applyScanned(): Ignored {
     const { sid, seq, tickerStart, tickerEnd, delta } = this.scanner
-    if (!this.inSequence(this.from.on(sid, seq), seq)) return 'duplicate'
-    return this.applyDelta(this.index.find(BYTES, tickerStart, tickerEnd), delta, seq)
+    const subscription = this.from.on(sid, seq)
+    if (!this.inSequence(subscription, seq)) return 'duplicate'
+    return this.applyDelta(this.index.find(BYTES, tickerStart, tickerEnd), delta, seq, subscription)
   }
 
   private applyParsed(frame: Buffer): Ignored {
@@ -164,7 +165,7 @@ export class KalshiBooks {
     if (subscription === null || seq === null) return this.refuse(slot)
     if (type === 'orderbook_snapshot') return this.applySnapshot(ticker, slot, msg, seq, subscription)
     return parseDelta(msg, this.options.useYesPrice, this.delta)
-      ? this.applyDelta(slot, this.delta, seq)
+      ? this.applyDelta(slot, this.delta, seq, subscription)
       : this.refuse(slot)
   }
 
@@ -186,16 +187,25 @@ export class KalshiBooks {
     subscription.mayRestart = false
     if (seq !== 1) return
     subscription.tracker.expected = 1
+    subscription.missed.clear()
     for (const slot of subscription.slots) this.table.raise(slot, 'awaiting_snapshot')
     subscription.slots.clear()
   }
 
-  private applyDelta(slot: number, { outcome, price, change, venueTimeMs }: Delta, seq: number): Ignored {
+  private applyDelta(
+    slot: number,
+    { outcome, price, change, venueTimeMs }: Delta,
+    seq: number,
+    subscription: Subscription
+  ): Ignored {
     const { table } = this
     const { verdicts, arena } = table
     // In a replay a market is known from its first snapshot on.
     if (slot === NO_SLOT) return this.options.autoFollow ? 'awaiting_snapshot' : 'unknown_market'
-    if (((verdicts.reasons[slot] as number) & NEEDS_SNAPSHOT) !== 0) return 'awaiting_snapshot'
+    if (((verdicts.reasons[slot] as number) & NEEDS_SNAPSHOT) !== 0) {
+      subscription.missed.set(slot, Math.max(seq, subscription.missed.get(slot) ?? 0))
+      return 'awaiting_snapshot'
+    }
     let size: number
     try {
       size = arena.changeLevel(slot, outcome, price, change)
@@ -225,6 +235,9 @@ export class KalshiBooks {
     if (slot === NO_SLOT) return 'no_slot'
     if (known === NO_SLOT) this.follow(ticker, slot)
     subscription.slots.add(slot)
+    // A change of this very book has overtaken it.
+    if (seq < (subscription.missed.get(slot) ?? 0)) return this.corrupt(slot, 'sequence_gap')
+    subscription.missed.delete(slot)
     if (!parseSnapshot(msg, options.useYesPrice, yes, no)) return this.refuse(slot)
     try {
       table.arena.replace(slot, YES, yes)

@@ -6,6 +6,8 @@ export interface Subscription {
   readonly tracker: SequenceTracker
   /** Slots of the markets whose snapshot came on it. */
   readonly slots: Set<number>
+  /** The highest number of a change that its book could not take, by slot: an older snapshot lacks that change. */
+  readonly missed: Map<number, number>
   /** Set when `subscribed` named a `sid` that already counted: should 1 come next, the counter began anew. */
   mayRestart: boolean
 }
@@ -53,7 +55,10 @@ export class KalshiConnection {
 
   /** Takes a market that is no longer followed off every subscription. */
   forget(slot: number): void {
-    for (const { slots } of this.bySid.values()) slots.delete(slot)
+    for (const { slots, missed } of this.bySid.values()) {
+      slots.delete(slot)
+      missed.delete(slot)
+    }
   }
 
   private begin(sid: number, expected: number): Subscription {
@@ -61,6 +66,7 @@ export class KalshiConnection {
       sid,
       tracker: new SequenceTracker(expected),
       slots: new Set<number>(),
+      missed: new Map<number, number>(),
       mayRestart: false
     }
     this.bySid.set(sid, subscription)

@@ -306,6 +306,19 @@ t.test('with use_yes_price NO prices come on the YES scale, and the same guard h
   t.equal(state(A).reason, 'crossed')
 })
 
+t.test('a snapshot that a change has overtaken is not taken for whole', async (t) => {
+  const { send, state, depth, slotOf, calls } = open()
+  send(snapshot(1, A, SIDES))
+  send(delta(3, B, '0.4100', '5.00'))
+  calls.length = 0
+  send(snapshot(2, B, SIDES))
+  t.equal(state(B).reason, 'sequence_gap')
+  t.same(depth(B), { bids: [], asks: [] })
+  t.same(calls.at(-1), ['corrupt', slotOf(B), 'sequence_gap'], 'and another one is asked for')
+  send(snapshot(3, B, SIDES))
+  t.equal(state(B).reason, null, 'what is numbered above all that came is whole')
+})
+
 t.test('a gap makes all books of the sid doubtful at once, and is one gap', async (t) => {
   const { send, state, calls, books, depth } = open()
   send(snapshot(1, A, SIDES))
