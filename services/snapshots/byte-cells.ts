@@ -60,13 +60,17 @@ export class ByteCells {
     return this.offsetAt(this.places[slot] as number)
   }
 
-  /** Copies a slot's bytes and returns the position after them. The caller guarantees the room. */
-  copy(slot: number, target: Uint8Array, at: number): number {
+  /**
+   * Copies a slot's bytes and returns the position after them. What follows in the target is overwritten, up to
+   * `span` bytes from `at`, which the caller guarantees to be there.
+   */
+  copy(slot: number, target: Uint8Array, at: number, span: number): number {
     const place = this.places[slot] as number
-    const length = this.lengths[slot] as number
+    const start = this.offsetAt(place)
     // Not `Buffer.copy`, which makes the same view on its way, after checks that are a fifth of the whole.
-    target.set(new Uint8Array(this.chunkAt(place).buffer, this.offsetAt(place), length), at)
-    return at + length
+    const view = new Uint8Array(this.chunkAt(place).buffer, start, Math.min(span, CHUNK_BYTES - start))
+    target.set(view, at)
+    return at + (this.lengths[slot] as number)
   }
 
   private take(steps: number): number {

@@ -67,7 +67,8 @@ export class IndexBytes {
       if (this.store.at(record.slot) !== record) continue
       bytes[end++] = before + entries === 0 ? OPEN_ARRAY : COMMA
       entries++
-      if (this.write(record)) end = this.cells.copy(record.slot, bytes, end)
+      if (this.write(record))
+        end = this.cells.copy(record.slot, bytes, end, this.cells.lengths[record.slot] as number)
       else {
         long.push(bytes.subarray(0, end), Buffer.from(JSON.stringify(getIndexEntry(this.store, record))))
         bytes = bytes.subarray(end)
