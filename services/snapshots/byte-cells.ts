@@ -3,6 +3,8 @@ export interface ByteCellsOptions {
   capacity: number
   /** Cells come in multiples of so many bytes, a power of two. */
   step: number
+  /** Bytes that a new cell is longer than asked for, so that a row that grows a little stays where it is. */
+  slack: number
 }
 
 /**
@@ -13,6 +15,7 @@ export class ByteCells {
   /** Bytes written in each cell. */
   readonly lengths: Uint16Array
   private readonly step: number
+  private readonly slack: number
   /** Steps in a chunk, as a shift. */
   private readonly chunkShift: number
   private readonly chunks: Buffer[] = []
@@ -24,8 +27,9 @@ export class ByteCells {
   /** First step that no cell has taken. */
   private next = 0
 
-  constructor({ capacity, step }: ByteCellsOptions) {
+  constructor({ capacity, step, slack }: ByteCellsOptions) {
     this.step = step
+    this.slack = slack
     this.chunkShift = Math.log2(CHUNK_BYTES / step)
     this.lengths = new Uint16Array(capacity)
     this.places = new Uint32Array(capacity)
@@ -33,13 +37,13 @@ export class ByteCells {
   }
 
   /**
-   * Gives a slot a cell of at least that many bytes, at most `CELL_BYTES_MAX`; the first `kept` bytes of the one
+   * Gives a slot a cell of at least that many bytes, at most 65,535; the first `kept` bytes of the one
    * before come along.
    */
   reserve(slot: number, bytes: number, kept: number): void {
-    const steps = Math.ceil(bytes / this.step)
     const before = this.rooms[slot] as number
-    if (before >= steps) return
+    if (before * this.step >= bytes) return
+    const steps = Math.ceil((bytes + this.slack) / this.step)
     const place = this.free[steps]?.pop() ?? this.take(steps)
     if (kept > 0) {
       const start = this.offset(slot)
@@ -104,5 +108,3 @@ export class ByteCells {
 
 /** A service of a few hundred markets stays small. */
 const CHUNK_BYTES = 1 << 20
-/** What a cell's length can say. */
-export const CELL_BYTES_MAX = 65_535

@@ -8,6 +8,8 @@ export const FRAGMENT_DEPTH = 10
 export const FRAGMENT_BYTES = 3_072
 /** Rows are around 2 kB and differ by a few digits: as fine as that, a cell is hardly longer than its row. */
 const CELL_STEP = 128
+/** What the digits of twenty sizes change: a cell that moves leaves its neighbours on the page. */
+const CELL_SLACK = 64
 /**
  * Above 2,112 bytes glibc copies with `rep movsb`, which fetches memory ahead of itself: measured, rows that lie one
  * after the other, as those of a page do once they were read in its order, cost half of what exact copies cost.
@@ -30,7 +32,7 @@ export class Fragments {
   constructor(store: SnapshotStore) {
     const { capacityMarkets } = store.books
     this.store = store
-    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP })
+    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP, slack: CELL_SLACK })
     this.versions = new Uint32Array(capacityMarkets)
     this.metaVersions = new Uint32Array(capacityMarkets)
     this.headLengths = new Uint16Array(capacityMarkets)

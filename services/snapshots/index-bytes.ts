@@ -35,7 +35,7 @@ export class IndexBytes {
   constructor(store: SnapshotStore) {
     const { capacityMarkets } = store.books
     this.store = store
-    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP })
+    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP, slack: 0 })
     this.versions = new Uint32Array(capacityMarkets)
   }
 

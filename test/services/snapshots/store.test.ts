@@ -298,7 +298,7 @@ t.test('kept pages give room only to others once they are cold', async (t) => {
 })
 
 t.test('a cell moves when its bytes outgrow it, and leaves its room to another', async (t) => {
-  const cells = new ByteCells({ capacity: 3, step: 64 })
+  const cells = new ByteCells({ capacity: 3, step: 64, slack: 0 })
   const put = (slot: number, text: string, kept: number) => {
     cells.reserve(slot, text.length, kept)
     cells.chunk(slot).write(text.slice(kept), cells.offset(slot) + kept)
@@ -316,7 +316,7 @@ t.test('a cell moves when its bytes outgrow it, and leaves its room to another',
   t.equal(read(1), 'b'.repeat(100))
   put(2, 'c', 0)
   t.equal(cells.offset(2), before, 'the room of the cell that was outgrown')
-  const many = new ByteCells({ capacity: 100, step: 64 })
+  const many = new ByteCells({ capacity: 100, step: 64, slack: 0 })
   for (let slot = 0; slot < 100; slot++) {
     many.reserve(slot, 60_000, 0)
     many.chunk(slot).fill(slot, many.offset(slot), many.offset(slot) + 60_000)
