@@ -40,9 +40,9 @@ export class KalshiDiscovery {
    * @throws {VenueRestError} when any page could not be had: half a discovery would drop markets that go on
    */
   async discover(followed: ReadonlySet<string>): Promise<KalshiDiscovered> {
-    const { rest, series, tickers } = this.options
+    const { rest, tickers } = this.options
     const found = new Map<string, Discovered>()
-    for (const one of series.length === 0 ? [null] : series)
+    for (const one of this.selections())
       for await (const page of rest.openEvents(one)) this.take(page, followed, found)
     const unlisted = [...new Set([...tickers, ...followed])].filter((ticker) => !found.has(marketId(ticker)))
     for (const one of await this.lookUp(unlisted)) found.set(one.market.id, one)
@@ -51,14 +51,29 @@ export class KalshiDiscovery {
 
   /** Returns markets by ticker with their events, in any status; unknown and malformed ones are left out. */
   async lookUp(tickers: readonly string[]): Promise<Discovered[]> {
-    if (tickers.length === 0) return []
-    const { rest } = this.options
-    const raw = await rest.markets(tickers)
+    return tickers.length === 0 ? [] : this.withEvents(await this.options.rest.markets(tickers))
+  }
+
+  /** Returns the markets that were created since, with their events, in any status. */
+  async discoverNew(sinceMs: number): Promise<Discovered[]> {
+    const raw: unknown[] = []
+    for (const one of this.selections())
+      for await (const page of this.options.rest.newMarkets(sinceMs, one)) raw.push(...page)
+    return this.withEvents(raw)
+  }
+
+  /** What the venue's lists are asked for, one after the other: each series, or everything. */
+  private selections(): readonly (string | null)[] {
+    const { series } = this.options
+    return series.length === 0 ? [null] : series
+  }
+
+  private async withEvents(raw: readonly unknown[]): Promise<Discovered[]> {
     const eventTickers = new Set<string>()
     for (const one of raw)
       if (isObject(one) && typeof one.event_ticker === 'string') eventTickers.add(one.event_ticker)
     const headers = new Map<unknown, EventHeader>()
-    for (const one of await rest.events([...eventTickers])) {
+    for (const one of await this.options.rest.events([...eventTickers])) {
       const header = parseEvent(one)
       if (header !== null) headers.set(header.venueEventId, header)
     }

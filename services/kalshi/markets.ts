@@ -12,6 +12,7 @@ import type { DiscoveryStatus } from '../venue/port.ts'
 import type { KalshiDiscovery } from './discovery.ts'
 import { LookUps } from './look-ups.ts'
 import { MarketClock } from './market-clock.ts'
+import { Newcomers } from './newcomers.ts'
 import type { Lifecycle } from './parse.ts'
 import { marketId, parsePriceBands } from './parse-market.ts'
 import { Rounds } from './rounds.ts'
@@ -19,7 +20,7 @@ import { ToldFields } from './told.ts'
 
 export interface KalshiMarketsOptions {
   sink: MarketSink
-  discovery: Pick<KalshiDiscovery, 'discover' | 'lookUp' | 'selects'>
+  discovery: Pick<KalshiDiscovery, 'discover' | 'discoverNew' | 'lookUp' | 'selects'>
   counters: Counters
   maxMarkets: number
   retentionMs: number
@@ -38,6 +39,8 @@ export interface KalshiMarketsOptions {
   random?: () => number
 }
 
+/** Looks for new markets between two whole discoveries: each costs a page, those cost dozens. */
+const NEWCOMERS_PER_INTERVAL = 10
 /** When a market has closed its result is asked for: hourly markets settle in minutes, others in days. */
 const RESULT_AFTER_MS = [10_000, 60_000, 300_000, 1_800_000]
 
@@ -52,6 +55,7 @@ export class KalshiMarkets {
   private readonly clock: MarketClock
   private readonly lookUps: LookUps
   private readonly rounds: Rounds
+  private readonly newcomers: Newcomers
   private readonly told = new ToldFields()
   /** Markets whose books are kept, by id. */
   private readonly kept = new Map<string, { ticker: string; slot: number }>()
@@ -76,6 +80,12 @@ export class KalshiMarkets {
       lookUp: async (tickers) => this.takeSingly(await options.discovery.lookUp(tickers)),
       onFailure: (reason) => log.warn({ reason }, 'a look-up failed')
     })
+    this.newcomers = new Newcomers({
+      discoverNew: (sinceMs) => options.discovery.discoverNew(sinceMs),
+      onFound: (found) => this.takeSingly(found),
+      everyMs: intervalMs / NEWCOMERS_PER_INTERVAL,
+      now
+    })
     this.rounds = new Rounds({
       run: () => this.discover(),
       onFailure: (reason) => {
@@ -98,11 +108,13 @@ export class KalshiMarkets {
 
   start(): void {
     this.rounds.start()
+    this.newcomers.start()
   }
 
   stop(): void {
     this.isStopped = true
     this.rounds.stop()
+    this.newcomers.stop()
     this.lookUps.stop()
     this.clock.stop()
     if (this.settling !== null) clearImmediate(this.settling)

@@ -19,6 +19,7 @@ const SIGNED = { ratePerSecond: 200, capacity: 200, cost: 10 }
 /** Nothing is published for requests without a key; four a second were served over long walks. */
 const UNSIGNED = { ratePerSecond: 4, capacity: 4, cost: 1 }
 const EVENTS_PER_PAGE = 200
+const MARKETS_PER_PAGE = 1_000
 /** More pages than the venue has ten times over: a cursor that never ends is a fault. */
 const MAX_PAGES = 2_000
 
@@ -47,22 +48,23 @@ export class KalshiRest {
   }
 
   /** Walks the open events with all their markets, whatever those markets' status; never combos. */
-  async *openEvents(series: string | null): AsyncGenerator<unknown[]> {
-    const query = {
+  openEvents(series: string | null): AsyncGenerator<unknown[]> {
+    return this.pages(PATHS.events, 'events', {
       status: 'open',
       with_nested_markets: true,
       limit: EVENTS_PER_PAGE,
-      ...(series === null ? {} : { series_ticker: series })
-    }
-    let cursor: string | null = null
-    for (let page = 0; page < MAX_PAGES; page++) {
-      const body = await this.get(PATHS.events, { query: cursor === null ? query : { ...query, cursor } })
-      yield arrayOf(body, 'events', PATHS.events)
-      const next = body.cursor
-      if (typeof next !== 'string' || next === '' || next === cursor) return
-      cursor = next
-    }
-    throw new VenueRestError(`${PATHS.events} has no last page`, 200, false)
+      series_ticker: series ?? undefined
+    })
+  }
+
+  /** Walks the markets that were created since, in any status; never combos. */
+  newMarkets(sinceMs: number, series: string | null): AsyncGenerator<unknown[]> {
+    return this.pages(PATHS.markets, 'markets', {
+      mve_filter: 'exclude',
+      min_created_ts: Math.floor(sinceMs / 1_000),
+      limit: MARKETS_PER_PAGE,
+      series_ticker: series ?? undefined
+    })
   }
 
   /** Returns the events of these tickers that the venue lists; unknown ones are left out. */
@@ -102,6 +104,18 @@ export class KalshiRest {
 
   async close(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.close()))
+  }
+
+  private async *pages(path: string, name: string, query: RestCall['query']): AsyncGenerator<unknown[]> {
+    let cursor: string | undefined
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const body = await this.get(path, { query: { ...query, cursor } })
+      yield arrayOf(body, name, path)
+      const next = body.cursor
+      if (typeof next !== 'string' || next === '' || next === cursor) return
+      cursor = next
+    }
+    throw new VenueRestError(`${path} has no last page`, 200, false)
   }
 
   private async byTickers(path: string, name: string, tickers: readonly string[]): Promise<unknown[]> {

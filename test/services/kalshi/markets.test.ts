@@ -34,6 +34,7 @@ async function open(t: Test, count = 1) {
         await gate.wait
         return { found: found([...listed.values()]), named: new Set<string>() }
       },
+      discoverNew: async () => [],
       lookUp: async (tickers) => {
         lookedUp.push(...tickers)
         return found(tickers.flatMap((ticker) => listed.get(ticker) ?? []))

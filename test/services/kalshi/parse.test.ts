@@ -348,6 +348,14 @@ t.test(
     t.ok(asked.some((url) => url.includes('tickers=KXMVENAMED-1%2CLATE%2CGONE')))
     t.equal(headers[0], 'GET /trade-api/v2/events', 'signed without the query')
 
+    answer = ({ pathname }) =>
+      pathname.endsWith('/events') ? [200, { events: [EVENT] }] : [200, { markets: [RAW], cursor: '' }]
+    const asks = asked.length
+    t.match(await discovery.discoverNew(1_795_176_000_999), [
+      { market: { status: 'open' }, event: { id: /./ } }
+    ])
+    t.match(asked[asks], /\/markets\?mve_filter=exclude&min_created_ts=1795176000&limit=1000/)
+
     answer = () => [200, { cursor: '' }]
     await t.rejects(discovery.discover(new Set()), { code: 'VENUE_REST' })
     await t.rejects(rest.orderBook('A'), { message: /without an order book/ })
