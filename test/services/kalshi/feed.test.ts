@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { loadSigner } from '../../../services/kalshi/auth.ts'
-import { KalshiFeed, type KalshiSettings } from '../../../services/kalshi/feed.ts'
+import { KalshiFeed, type KalshiFeedOptions, type KalshiSettings } from '../../../services/kalshi/feed.ts'
 import { formatPrice, formatSize } from '../../../services/numbers/decimal.ts'
 import { getDepth } from '../../../services/orderbook/depth.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
@@ -32,7 +32,8 @@ function follow(
   t: Test,
   { kalshi }: Pick<Simulator, 'kalshi'>,
   settings: Partial<KalshiSettings> = {},
-  hasKey = true
+  hasKey = true,
+  options: Partial<KalshiFeedOptions> = {}
 ) {
   const store = new SnapshotStore({ capacityMarkets: 64, capacityLevels: 64 * 256 })
   const feed = new KalshiFeed({
@@ -44,7 +45,8 @@ function follow(
       ...settings
     }),
     signer: hasKey ? loadSigner(kalshi.keyId, kalshi.privateKeyPem) : null,
-    log
+    log,
+    ...options
   })
   t.teardown(() => feed.stop())
   feed.start()
@@ -141,14 +143,18 @@ t.test('what spoils books is mended, each in its way', async (t) => {
     ['nonjson_text', 'not_json']
   ] as const) {
     const before = ignored.get(reason) ?? 0
-    faults.set('kalshi', name, { count: 100 })
-    await until(() => (ignored.get(reason) ?? 0) > before)
+    await until(() => {
+      if (faults.active('kalshi', name) === undefined) faults.set('kalshi', name)
+      return (ignored.get(reason) ?? 0) > before
+    })
     faults.clear(name)
-    await until(() => active(simulator).every((one) => isLive(followed, one)))
   }
   const isCrossed = () => active(simulator).some((one) => followed.verdict(one.id).reason === 'crossed')
-  faults.set('kalshi', 'crossed_book', {})
-  await until(isCrossed)
+  await until(() => {
+    if (faults.active('kalshi', 'crossed_book') === undefined) faults.set('kalshi', 'crossed_book')
+    return isCrossed()
+  })
+  faults.clear('crossed_book')
   for (const code of [25, 10, 17]) {
     const before = ignored.get('error') ?? 0
     faults.set('kalshi', 'kalshi_error', { code })
@@ -289,4 +295,147 @@ t.test('a venue that is down at the start is retried', async (t) => {
   })
   await until(() => gone.feed.status().connections[0]?.state === 'waiting')
   t.match(gone.feed.status(), { synced: false, connections: [{ lastError: /ECONNREFUSED/ }] })
+})
+
+/** A log that keeps its warnings. */
+function listening() {
+  const warnings: { text: string; fields: Record<string, unknown> }[] = []
+  const warn = (fields: unknown, text?: unknown) => {
+    warnings.push({ text: String(text), fields: { ...(fields as object) } })
+  }
+  const count = (text: string) => warnings.filter((one) => one.text === text).length
+  return { warnings, count, log: { info: () => {}, warn } }
+}
+
+t.test('a gap is mended by snapshots, else by a new subscription, else by a new connection', async (t) => {
+  const simulator = await simulate(t)
+  const { faults } = simulator
+  const followed = follow(t, simulator, { SNAPSHOT_TIMEOUT_MS: 60_000 }, true, { gapTimeoutMs: 300 })
+  const allLive = () => active(simulator).every((one) => isLive(followed, one))
+  const { ignored } = followed.feed.status().counters
+  const reconnects = () => followed.feed.status().connections[0]?.reconnects
+  const isGap = () => active(simulator).some((one) => followed.verdict(one.id).reason === 'sequence_gap')
+  const loseOne = async () => {
+    faults.set('kalshi', 'drop_delta', {})
+    await until(isGap)
+  }
+  await until(allLive)
+
+  await loseOne()
+  await until(allLive)
+  t.notOk(ignored.has('unsubscribed'), 'snapshots were enough')
+  t.equal(reconnects(), 0)
+
+  // No market is asked for again within two seconds; by then they are all asked for at once.
+  await sleep(2_000)
+  faults.set('kalshi', 'no_snapshot', { count: active(simulator).length })
+  await loseOne()
+  await until(allLive)
+  t.equal(ignored.get('unsubscribed'), 1, 'a new subscription was enough')
+  t.equal(reconnects(), 0)
+
+  faults.set('kalshi', 'no_snapshot', {})
+  await loseOne()
+  await until(() => reconnects() === 1)
+  faults.clear('no_snapshot')
+  faults.set('kalshi', 'cut_socket')
+  await becomesTrue(t, simulator, followed)
+})
+
+t.test('while the exchange pauses all books are halted, new ones too, and it is said', async (t) => {
+  const simulator = await simulate(t)
+  const followed = follow(t, simulator, {}, true, { pauseCheckMs: 50 })
+  const { feed, verdict } = followed
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  // The venue answers 503 with its status when it has paused.
+  simulator.faults.set('kalshi', 'rest_status', { status: 503 })
+  await until(() => active(simulator).every((one) => verdict(one.id).reason === 'venue_paused'))
+  t.equal(feed.status().note, 'Kalshi has paused trading')
+  const [market] = active(simulator) as [SimMarket]
+  simulator.world.changeTick(market, 50)
+  await until(() => followed.store.get(`kalshi:${market.id}`)?.market.priceBands[0]?.step === '0.005')
+  await until(() => verdict(market.id).reason === 'venue_paused')
+  simulator.faults.clear('rest_status')
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  t.equal(feed.status().note, null)
+})
+
+for (const hasKey of [true, false])
+  t.test(`a market that opens again waits for its book, ${hasKey ? 'streamed' : 'polled'}`, async (t) => {
+    const simulator = await simulate(t, { marketsPerVenue: 3 })
+    const [market] = active(simulator) as [SimMarket]
+    const closeMs = market.closeMs
+    market.closeMs = Date.now() + 1_200
+    const followed = follow(
+      t,
+      simulator,
+      { KALSHI_POLL_INTERVAL_MS: 250, REDISCOVERY_INTERVAL_MS: 1_000 },
+      hasKey
+    )
+    await until(() => isLive(followed, market))
+    await until(() => followed.verdict(market.id).reason === 'market_closed')
+    market.closeMs = closeMs
+    const slot = followed.slotOf(market.id)
+    const reasons: unknown[] = []
+    const { books } = followed.store
+    const { onTouch } = books
+    books.onTouch = (touched) => {
+      if (touched === slot) reasons.push(books.verdicts.reason(slot))
+      onTouch(touched)
+    }
+    await until(() => isLive(followed, market) && isTrue(followed, market))
+    t.ok(reasons.includes('awaiting_snapshot'))
+  })
+
+t.test('without a key a new market is found between two discoveries', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  const followed = follow(
+    t,
+    simulator,
+    { KALSHI_POLL_INTERVAL_MS: 250, REDISCOVERY_INTERVAL_MS: 20_000 },
+    false
+  )
+  await until(() => followed.feed.status().synced)
+  const { lastAtMs } = followed.feed.status().discovery
+  const fresh = simulator.world.list('kalshi')
+  await until(() => isLive(followed, fresh))
+  t.equal(followed.feed.status().discovery.lastAtMs, lastAtMs)
+  t.ok(followed.store.getEvent(`kalshi:${fresh.event.id}`), 'with its event')
+})
+
+t.test('that books are polled is said once in the log', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  const { log, count } = listening()
+  const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 }, false, { log })
+  await becomesTrue(t, simulator, followed)
+  const { counters } = followed.feed.status()
+  const frames = counters.frames
+  await until(() => counters.frames > frames + 9)
+  t.equal(count('Kalshi books are polled over REST'), 1)
+})
+
+t.test('a message that is not understood is logged once a minute for each reason', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  const { log, warnings } = listening()
+  let laterMs = 0
+  const steadyNow = () => performance.now() + laterMs
+  const followed = follow(t, simulator, {}, true, { log, steadyNow })
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  const { ignored } = followed.feed.status().counters
+  const refused = (reason: string) =>
+    warnings.filter(({ text, fields }) => text === 'frame not understood' && fields.reason === reason)
+  const send = async (name: 'unknown_type' | 'nonjson_text', reason: string, text = {}) => {
+    const before = ignored.get(reason) ?? 0
+    simulator.faults.set('kalshi', name, text)
+    await until(() => (ignored.get(reason) ?? 0) > before)
+  }
+  await send('nonjson_text', 'not_json', { text: 'x'.repeat(5_000) })
+  await send('nonjson_text', 'not_json')
+  await send('unknown_type', 'unknown_type')
+  t.equal(refused('not_json').length, 1)
+  t.equal(refused('unknown_type').length, 1)
+  t.match(refused('not_json')[0]?.fields, { bytes: 5_000, sample: /^x{300}$/ })
+  laterMs = 60_000
+  await send('nonjson_text', 'not_json')
+  t.equal(refused('not_json').length, 2)
 })
