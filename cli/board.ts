@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { VENUES } from '../schemas/common.ts'
 import { YES } from '../services/orderbook/arena.ts'
 import { getQuote } from '../services/orderbook/quote.ts'
-import type { MarketRecord } from '../services/snapshots/store.ts'
+import type { MarketRecord } from '../services/snapshots/market-record.ts'
 
 const ROWS_A_VENUE = 6
 const REDRAW_MS = 500

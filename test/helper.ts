@@ -5,7 +5,8 @@ import type { Config } from '../schemas/config.ts'
 import type { Market } from '../schemas/market.ts'
 import { NO, YES } from '../services/orderbook/arena.ts'
 import { readSettings } from '../services/settings.ts'
-import type { MarketRecord, SnapshotStore } from '../services/snapshots/store.ts'
+import type { MarketRecord } from '../services/snapshots/market-record.ts'
+import type { SnapshotStore } from '../services/snapshots/store.ts'
 
 /** Settings for a test: no log, few markets, and every answer checked against its schema. */
 export function testConfig(overrides: Partial<Config> = {}): Config {

@@ -1,5 +1,5 @@
 import type { EventHeader } from '../../schemas/event.ts'
-import type { Discovered } from '../venue/catalogue.ts'
+import { type Discovered, hasEnded } from '../venue/catalogue.ts'
 import type { Counters } from '../venue/counters.ts'
 import type { RawEvent } from './messages.ts'
 import { isObject } from './parse.ts'
@@ -98,9 +98,8 @@ export class KalshiDiscovery {
       if (!Array.isArray(markets)) continue
       for (const raw of markets as unknown[])
         for (const one of this.parse(raw, header)) {
-          const { status, symbol, id } = one.market
-          const isOver = status === 'closed' || status === 'settled'
-          if (!isOver || followed.has(symbol)) found.set(id, one)
+          const { symbol, id } = one.market
+          if (!hasEnded(one.market) || followed.has(symbol)) found.set(id, one)
         }
     }
     this.prune(found, followed)

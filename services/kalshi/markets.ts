@@ -4,6 +4,7 @@ import {
   Catalogue,
   type CatalogueChange,
   type Discovered,
+  hasEnded,
   type MarketSink,
   type ServedMarket
 } from '../venue/catalogue.ts'
@@ -311,8 +312,4 @@ export class KalshiMarkets {
 
 function isTrading({ status }: Market): boolean {
   return status === 'open' || status === 'halted'
-}
-
-function hasEnded({ status }: Market): boolean {
-  return status === 'closed' || status === 'settled'
 }

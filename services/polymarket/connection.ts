@@ -76,6 +76,8 @@ export class PolymarketConnection {
       onOpen: () => this.open(),
       onFrame: (frame, receivedAtMs) => books.apply(frame, receivedAtMs),
       onDown: () => this.down(),
+      // There are no credentials to refuse: a 403 is a guard in front of the venue, and passes.
+      refusedBy: [],
       log,
       now,
       random

@@ -2,7 +2,13 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
 import { listOf } from '../settings.ts'
 import { backoffMs } from '../venue/backoff.ts'
-import { Catalogue, type CatalogueChange, type Discovered, type MarketSink } from '../venue/catalogue.ts'
+import {
+  Catalogue,
+  type CatalogueChange,
+  type Discovered,
+  hasEnded,
+  type MarketSink
+} from '../venue/catalogue.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import type { DiscoveryStatus, FeedStatus, VenueFeed } from '../venue/port.ts'
 import { BookReader } from './book-reader.ts'
@@ -283,8 +289,8 @@ export class PolymarketFeed implements VenueFeed {
       const found = await lookUpMarkets(this.rest, conditionIds)
       if (this.isStopped) return done
       for (const one of found) {
-        const { id, venueMarketId, status } = one.market
-        const isOver = status === 'closed' || status === 'settled'
+        const { id, venueMarketId } = one.market
+        const isOver = hasEnded(one.market)
         const isFollowed = this.catalogue.has(id)
         if (isFollowed ? isOver : !isOver) done.add(venueMarketId)
         if (isFollowed || (!isOver && this.isSelected(one))) this.take(this.catalogue.follow(one))

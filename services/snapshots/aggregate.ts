@@ -3,7 +3,8 @@ import type { VerdictBody } from '../../schemas/verdict.ts'
 import { NO, YES } from '../orderbook/arena.ts'
 import { getDepth } from '../orderbook/depth.ts'
 import { getQuote, type Quote } from '../orderbook/quote.ts'
-import type { MarketRecord, SnapshotStore } from './store.ts'
+import type { MarketRecord } from './market-record.ts'
+import type { SnapshotStore } from './store.ts'
 
 /** 9999-12-31T23:59:59.999Z: beyond it, ISO 8601 needs more than four digits for the year. */
 const LAST_MS = 253_402_300_799_999

@@ -1,6 +1,7 @@
 import { ByteCells } from './byte-cells.ts'
+import type { MarketRecord } from './market-record.ts'
 import { rowHead, tailBytesMax, writeRowTail } from './row-writer.ts'
-import type { MarketRecord, SnapshotStore } from './store.ts'
+import type { SnapshotStore } from './store.ts'
 
 /** The depth that pages are asked for most, and the only one whose rows are kept as bytes. */
 export const FRAGMENT_DEPTH = 10

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MarketIndexEntry } from '../../schemas/market.ts'
 import { ByteCells } from './byte-cells.ts'
-import type { MarketRecord, SnapshotStore } from './store.ts'
+import type { MarketRecord } from './market-record.ts'
+import type { SnapshotStore } from './store.ts'
 
 /** An entry is its id, symbol and title, and 90 bytes around them; a longer one is not kept. */
 const ENTRY_BYTES = 512

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MarketFilter } from './market-queries.ts'
+import type { MarketRecord } from './market-record.ts'
 import { rowHead, tailBytesMax, writeRowTail } from './row-writer.ts'
-import type { MarketRecord, SnapshotStore } from './store.ts'
+import type { SnapshotStore } from './store.ts'
 
 /** As many rows take about a millisecond, and 150 kB. */
 const SLICE = 64

@@ -1,7 +1,7 @@
 import type { Venue } from '../../schemas/common.ts'
 import type { Market, MarketStatus } from '../../schemas/market.ts'
 import type { VerdictState } from '../integrity/verdict.ts'
-import type { MarketRecord } from './store.ts'
+import type { MarketRecord } from './market-record.ts'
 
 export const MARKET_SORTS = ['id', 'title', 'closeTime', '-volume24h', '-volume'] as const
 export type MarketSort = (typeof MARKET_SORTS)[number]

@@ -2,8 +2,9 @@ import type { Market } from '../../schemas/market.ts'
 import { REASONS, SOURCES } from '../integrity/verdict.ts'
 import { ONE_E4, writeScaled } from '../numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../orderbook/arena.ts'
+import type { MarketRecord } from './market-record.ts'
 import { priceText, writeSize, writeWhole } from './number-bytes.ts'
-import type { MarketRecord, SnapshotStore } from './store.ts'
+import type { SnapshotStore } from './store.ts'
 import { writeIsoTime } from './time-bytes.ts'
 
 /**

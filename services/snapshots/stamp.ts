@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { MarketRecord, SnapshotStore } from './store.ts'
+import type { MarketRecord } from './market-record.ts'
+import type { SnapshotStore } from './store.ts'
 
 /** Versions start anew with the process: without this, a tag of an earlier one could seem current. */
 const BOOT_HIGH = randomBytes(4).readInt32LE()

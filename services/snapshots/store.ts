@@ -5,17 +5,7 @@ import { BookTable } from '../integrity/book-table.ts'
 import type { VerdictReason } from '../integrity/verdict.ts'
 import { ChangeBus, type ChangeConsumer } from './change-bus.ts'
 import { MarketQueries } from './market-queries.ts'
-
-/** A served market: where its book is, and what its venue says of it. */
-export interface MarketRecord {
-  readonly slot: number
-  readonly id: string
-  market: Market
-  /** The venue's settlement rules; empty where it gives none. */
-  rules: string
-  /** Newer whenever `market` or `rules` change, and never that of another market. */
-  metaVersion: number
-}
+import type { MarketRecord } from './market-record.ts'
 
 export interface SnapshotStoreOptions {
   capacityMarkets: number

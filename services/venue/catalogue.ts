@@ -160,7 +160,8 @@ export class Catalogue {
   }
 }
 
-function hasEnded({ status }: Market): boolean {
+/** True when a market trades no more for good. */
+export function hasEnded({ status }: Pick<Market, 'status'>): boolean {
   return status === 'closed' || status === 'settled'
 }
 

@@ -31,13 +31,18 @@ export interface SupervisedSocketOptions {
   maxFrameBytes?: number
   random?: () => number
   now?: () => number
+  /** For durations: a clock that never jumps, milliseconds. */
+  steadyNow?: () => number
+  /** Answers to the upgrade that are final, since asking again would not help. */
+  refusedBy?: readonly number[]
 }
 
 const STOP_TIMEOUT_MS = 2_000
 
 /**
  * One connection to a venue that is kept: dials, watches the keep-alive, and dials again with full jitter after
- * every loss until it is stopped. A 401 or 403 on the upgrade is final: asking again would not help.
+ * every loss until it is stopped. An upgrade that is answered with
+ * one of `refusedBy` is final.
  */
 export class SupervisedSocket {
   private readonly options: Required<SupervisedSocketOptions>
@@ -46,7 +51,9 @@ export class SupervisedSocket {
   private attempt = 0
   private retryTimer: NodeJS.Timeout | null = null
   private keepAliveTimer: NodeJS.Timeout | null = null
+  /** By the steady clock, as is the next. */
   private aliveAtMs = 0
+  private openedAtMs = 0
   /** When the bytes that are being taken apart were read. */
   private readAtMs = 0
   private connectedAtMs: number | null = null
@@ -67,6 +74,8 @@ export class SupervisedSocket {
       maxFrameBytes: 64 * 1024 * 1024,
       random: Math.random,
       now: Date.now,
+      steadyNow: performance.now.bind(performance),
+      refusedBy: [401, 403],
       ...options
     }
   }
@@ -106,9 +115,9 @@ export class SupervisedSocket {
   startKeepAlive(): void {
     const { keepAlive } = this.options
     if (keepAlive.kind !== 'text' || this.keepAliveTimer !== null) return
-    this.aliveAtMs = this.options.now()
+    this.alive()
     this.keepAliveTimer = setInterval(() => {
-      if (this.options.now() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no keep-alive answer')
+      if (this.options.steadyNow() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no keep-alive answer')
       else this.send(keepAlive.send)
     }, keepAlive.everyMs)
   }
@@ -175,7 +184,7 @@ export class SupervisedSocket {
       response.resume()
       const { statusCode = 0 } = response
       this.downReason = `upgrade answered ${statusCode}`
-      if (statusCode === 401 || statusCode === 403) this.refuse(this.downReason)
+      if (this.options.refusedBy.includes(statusCode)) this.refuse(this.downReason)
       else socket.terminate()
     })
     socket.on('error', (error) => {
@@ -185,15 +194,16 @@ export class SupervisedSocket {
   }
 
   private opening(): void {
-    const { keepAlive, now, onOpen, log, name } = this.options
+    const { keepAlive, now, steadyNow, onOpen, log, name } = this.options
     this.state = 'open'
     this.opened++
     this.connectedAtMs = now()
+    this.openedAtMs = steadyNow()
     this.lastError = null
     this.alive()
     if (keepAlive.kind === 'server-ping') {
       this.keepAliveTimer = setInterval(() => {
-        if (now() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no ping from the server')
+        if (steadyNow() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no ping from the server')
       }, keepAlive.timeoutMs / 4)
     }
     log.info({ connection: name, opened: this.opened }, 'connected')
@@ -209,7 +219,7 @@ export class SupervisedSocket {
       frame.length === keepAlive.expect.length &&
       frame.toString() === keepAlive.expect
     ) {
-      this.aliveAtMs = receivedAtMs
+      this.alive()
       return
     }
     this.messages++
@@ -217,17 +227,16 @@ export class SupervisedSocket {
   }
 
   private alive(): void {
-    this.aliveAtMs = this.options.now()
+    this.aliveAtMs = this.options.steadyNow()
   }
 
   private closed(code: number, reason: string): void {
-    const { now, provenAfterMs, backoffBaseMs, backoffCapMs, random, onDown, log, name } = this.options
+    const { steadyNow, provenAfterMs, backoffBaseMs, backoffCapMs, random, onDown, log, name } = this.options
     const wasOpen = this.state === 'open'
     this.socket = null
     this.clearTimers()
     if (this.state === 'stopped' || this.state === 'refused') return
-    if (wasOpen && this.connectedAtMs !== null && now() - this.connectedAtMs >= provenAfterMs)
-      this.attempt = 0
+    if (wasOpen && steadyNow() - this.openedAtMs >= provenAfterMs) this.attempt = 0
     this.connectedAtMs = null
     this.state = 'waiting'
     const waitMs = backoffMs(this.attempt++, backoffBaseMs, backoffCapMs, random)

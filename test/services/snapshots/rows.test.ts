@@ -10,7 +10,8 @@ import { NO, YES } from '../../../services/orderbook/arena.ts'
 import { getAggregate } from '../../../services/snapshots/aggregate.ts'
 import { FRAGMENT_BYTES, Fragments } from '../../../services/snapshots/fragments.ts'
 import { marketLines } from '../../../services/snapshots/market-lines.ts'
-import { type MarketRecord, SnapshotStore } from '../../../services/snapshots/store.ts'
+import type { MarketRecord } from '../../../services/snapshots/market-record.ts'
+import { SnapshotStore } from '../../../services/snapshots/store.ts'
 import { market, serve } from '../../helper.ts'
 
 /** Returns what Fastify itself writes for a market, by the schema. */

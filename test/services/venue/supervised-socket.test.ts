@@ -143,7 +143,7 @@ t.test(
     let nowMs = 0
     const waits: number[] = []
     const { socket, peers, seen } = await connection(t, {
-      now: () => nowMs,
+      steadyNow: () => nowMs,
       random: () => 0.001,
       backoffBaseMs: 1_000,
       provenAfterMs: 10_000,
@@ -169,6 +169,34 @@ t.test('a refusal of the credentials is final', async (t) => {
   await until(() => socket.status(0).state === 'refused')
   t.strictSame(seen.downs, ['upgrade answered 401'])
   t.equal(seen.opens, 0)
+})
+
+t.test('what a venue’s guard may answer in passing is tried again where the feed says so', async (t) => {
+  const { socket } = await connection(t, { refusedBy: [] }, 403)
+  socket.start()
+  await until(() => socket.status(0).lastError === 'upgrade answered 403')
+  t.not(socket.status(0).state, 'refused')
+})
+
+t.test('a wall clock that jumps drops no connection and hides no silence', async (t) => {
+  let wallMs = 1e12
+  const { socket, peers, seen } = await connection(t, {
+    now: () => wallMs,
+    keepAlive: { kind: 'server-ping', timeoutMs: 60 }
+  })
+  socket.start()
+  await until(() => seen.opens === 1 && peers.length === 1)
+  const pinging = setInterval(() => peers[0]?.ping(), 5)
+  t.teardown(() => clearInterval(pinging))
+  let pongs = 0
+  peers[0]?.on('pong', () => pongs++)
+  wallMs += 3_600_000
+  await until(() => pongs > 20)
+  t.equal(seen.opens, 1, 'an hour forward is no silence')
+  wallMs -= 7_200_000
+  clearInterval(pinging)
+  await until(() => seen.opens === 2)
+  t.equal(seen.downs[0], 'no ping from the server')
 })
 
 t.test('another refusal is tried again', async (t) => {
