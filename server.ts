@@ -12,6 +12,8 @@ export interface ServerOptions {
 
 /** In-flight requests, sockets and timers end within this time, or the process ends without them. */
 const CLOSE_TIMEOUT_MS = 10_000
+/** Ends of the process that no JavaScript can follow: a handler would only run into the same fault for ever. */
+const CRASHES = ['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP', 'SIGABRT'] as const
 
 /**
  * Builds the app, listens, and closes with grace on SIGTERM and SIGINT.
@@ -20,12 +22,15 @@ const CLOSE_TIMEOUT_MS = 10_000
  */
 export async function startServer({ config, onClose }: ServerOptions): Promise<FastifyInstance> {
   const app = await buildApp({ config })
-  const grace = closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ signal, err }) => {
-    if (err) app.log.fatal({ err }, 'unexpected error: closing')
-    else app.log.info({ signal }, 'closing')
-    await app.close()
-    await onClose?.()
-  })
+  const grace = closeWithGrace(
+    { delay: CLOSE_TIMEOUT_MS, logger: false, skip: [...CRASHES] },
+    async ({ signal, err }) => {
+      if (err) app.log.fatal({ err }, 'unexpected error: closing')
+      else app.log.info({ signal }, 'closing')
+      await app.close()
+      await onClose?.()
+    }
+  )
   try {
     await app.listen({ host: config.HOST, port: config.PORT })
   } catch (error) {

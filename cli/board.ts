@@ -27,7 +27,7 @@ export function startBoard(app: FastifyInstance): () => void {
     consumer.drain((slot) => recent.set(slot, (recent.get(slot) ?? 0) + 1))
     const busiest = [...recent].sort(([, a], [, b]) => b - a).flatMap(([slot]) => store.at(slot) ?? [])
     const rows = VENUES.flatMap((venue) =>
-      busiest.filter(({ market }) => market.venue === venue).slice(0, ROWS_A_VENUE)
+      busiest.filter(({ market }) => market.venue === venue).slice(0, rowsAVenue())
     )
     const changes = Math.round(((store.revision - revision) * 1_000) / REDRAW_MS)
     revision = store.revision
@@ -36,9 +36,11 @@ export function startBoard(app: FastifyInstance): () => void {
       `${store.size} markets, ${changes} changes a second`,
       ...rows.map((record) => row(app, record))
     ]
-    if (terminal && drawn > 0) process.stdout.write(`\x1b[${drawn}A`)
-    for (const line of lines)
-      process.stdout.write(terminal ? `\x1b[2K${line}\n` : `${stripVTControlCharacters(line)}\n`)
+    if (terminal) {
+      // Long lines are cut, not wrapped: going up counts lines.
+      const up = drawn > 0 ? `\x1b[${drawn}A` : ''
+      process.stdout.write(`${up}\x1b[?7l${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[?7h`)
+    } else for (const line of lines) console.log(stripVTControlCharacters(line))
     drawn = lines.length
     if (!terminal && ++rounds === PLAIN_ROUNDS) stop()
   }
@@ -50,12 +52,20 @@ export function startBoard(app: FastifyInstance): () => void {
   return stop
 }
 
+/** As many as fit the terminal, with the line above them. */
+function rowsAVenue(): number {
+  const fit = Math.floor(((process.stdout.rows ?? Number.POSITIVE_INFINITY) - 2) / VENUES.length)
+  return Math.max(1, Math.min(ROWS_A_VENUE, fit))
+}
+
 function row({ snapshotStore: { books } }: FastifyInstance, { slot, market }: MarketRecord): string {
   const { bestBid, bestBidSize, bestAsk, bestAskSize } = getQuote(books.arena, slot, YES)
   const state = books.verdicts.state(slot)
   const bid = `${bestBidSize ?? ''} @ ${bestBid ?? '-'}`.padStart(18)
   const ask = `${bestAsk ?? '-'} @ ${bestAskSize ?? ''}`.padEnd(18)
-  const title = market.title.length > 44 ? `${market.title.slice(0, 43)}…` : market.title.padEnd(44)
+  const width = Math.max(16, Math.min(44, (process.stdout.columns ?? 120) - 62))
+  const title =
+    market.title.length > width ? `${market.title.slice(0, width - 1)}…` : market.title.padEnd(width)
   const colour = state === 'live' ? 'green' : state === 'closed' ? 'gray' : 'yellow'
   return `${styleText(colour, state.padEnd(8))} ${market.venue.padEnd(10)} ${title} ${bid}  ${ask}`
 }

@@ -42,7 +42,7 @@ async function main([name, ...args]: string[]): Promise<void> {
     console.log(usage())
     return
   }
-  const command = COMMANDS[name]
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) throw new UsageError(`there is no command ${name}: see crossbook --help`)
   await command.run(args)
 }

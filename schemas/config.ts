@@ -4,6 +4,9 @@ const httpUrl = (description: string, value: string) =>
   Type.String({ description, pattern: '^https?://', default: value })
 const wsUrl = (description: string, value: string) =>
   Type.String({ description, pattern: '^wss?://', default: value })
+/** The longest wait that a timer can hold; a longer one would be over at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 const list = (description: string) =>
   Type.String({ description: `${description}; a comma-separated list`, default: '' })
 
@@ -36,6 +39,7 @@ export const ConfigSchema = Type.Object({
   KALSHI_POLL_INTERVAL_MS: Type.Integer({
     description: 'Time between two polls of a Kalshi book when polling, milliseconds',
     minimum: 250,
+    maximum: MAX_TIMER_MS,
     default: 5_000
   }),
   KALSHI_SERIES: list('Kalshi series to serve; empty means all'),
@@ -70,6 +74,7 @@ export const ConfigSchema = Type.Object({
   REDISCOVERY_INTERVAL_MS: Type.Integer({
     description: 'Time between two looks for new and ended markets, milliseconds',
     minimum: 1_000,
+    maximum: MAX_TIMER_MS,
     default: 300_000
   }),
   ENDED_MARKET_RETENTION_MS: Type.Integer({
@@ -80,17 +85,21 @@ export const ConfigSchema = Type.Object({
   SNAPSHOT_TIMEOUT_MS: Type.Integer({
     description: 'How long a subscribed book may wait for its first snapshot before it is asked for again',
     minimum: 100,
+    maximum: MAX_TIMER_MS,
     default: 10_000
   }),
   SILENT_AFTER_MS: Type.Integer({
-    description: 'A connection without any sign of life for this long is dropped, milliseconds',
-    minimum: 1_000,
+    description:
+      'A connection that shows no keep-alive for this long is dropped, milliseconds; venues ping every 10 s',
+    minimum: 15_000,
+    maximum: MAX_TIMER_MS,
     default: 30_000
   }),
   RECYCLER_INTERVAL_HOURS: Type.Number({
     description:
       'Hours between two renewals of the venue connections; read by the recycler, which is still to come',
     exclusiveMinimum: 0,
+    maximum: 500,
     default: 12
   }),
   MAX_BOOK_DEPTH: Type.Integer({

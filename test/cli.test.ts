@@ -71,6 +71,11 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
       /^crossbook: KALSHI_WS_URL must match pattern .*, but is "https:\/\/x"$/
     ],
     [{ VENUES: 'kalshi,nyse' }, /^crossbook: VENUES must match pattern .*, but is "kalshi,nyse"$/],
+    [
+      { REDISCOVERY_INTERVAL_MS: '2147483648' },
+      /^crossbook: REDISCOVERY_INTERVAL_MS must be <= 2147483647, [^\n]*$/
+    ],
+    [{ SILENT_AFTER_MS: '5000' }, /^crossbook: SILENT_AFTER_MS must be >= 15000, [^\n]*$/],
     [{ RECYCLER_INTERVAL_HOURS: '0' }, /^crossbook: RECYCLER_INTERVAL_HOURS must be > 0, but is "0"$/],
     [
       { KALSHI_API_KEY: 'id' },
@@ -270,6 +275,7 @@ t.test('replay prints the books that a Polymarket session leaves', async (t) => 
 t.test('a command line that cannot be understood is one sentence and exit code 1', async (t) => {
   const cases: [string[], RegExp][] = [
     [['trade'], /there is no command trade/],
+    [['constructor'], /there is no command constructor/],
     [['replay', '--file', 'x'], /--venue must be kalshi or polymarket/],
     [['replay', '--venue', 'kalshi'], /--file must name a recording/],
     [['replay', '--venue', 'kalshi', '--file', '/nowhere.jsonl'], /\/nowhere.jsonl cannot be read/],
