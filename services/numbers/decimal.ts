@@ -10,6 +10,8 @@ export const ONE_E4: PriceE4 = 10_000
 
 /** Fifteen digits stay exact in a double with room to add; a size of 999,999,999 contracts fits. */
 const MAX_DIGITS = 15
+/** The largest size that is kept: what 15 digits hold, 999,999,999.999999 contracts. */
+export const MAX_SIZE_E6: SizeE6 = 10 ** MAX_DIGITS - 1
 const MINUS = 45
 const POINT = 46
 const ZERO = 48

@@ -1,5 +1,5 @@
 import { ArenaFullError } from '../errors.ts'
-import { ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
+import { MAX_SIZE_E6, ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
 import type { LevelList } from './levels.ts'
 
 /**
@@ -102,7 +102,8 @@ export class BookArena {
 
   /**
    * Adds a signed change to the size resting at a price; a level that reaches zero is removed. Returns the new
-   * size, or -1 when it would fall below zero: a delta was lost, the book is left as it was and needs a resync.
+   * size, or -1 when it would fall below zero or above what is exact: a delta was lost or made up, the book is left as it
+   * was and needs a resync.
    */
   changeLevel(slot: number, outcome: Outcome, price: PriceE4, change: number): SizeE6 {
     const side = (slot * 2 + outcome) * RUN_FIELDS
@@ -114,7 +115,7 @@ export class BookArena {
     }
     const at = (this.runs[side + OFFSET] as number) + index
     const size = (this.sizes[at] as number) + change
-    if (size < 0) return NONE
+    if (size < 0 || size > MAX_SIZE_E6) return NONE
     if (size === 0) this.removeAt(side, index)
     else this.sizes[at] = size
     return size

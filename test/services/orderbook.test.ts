@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { ArenaFullError } from '../../services/errors.ts'
-import { formatPrice, formatSize, ONE_E4 } from '../../services/numbers/decimal.ts'
+import { formatPrice, formatSize, MAX_SIZE_E6, ONE_E4 } from '../../services/numbers/decimal.ts'
 import { BookArena, NO, type Outcome, YES } from '../../services/orderbook/arena.ts'
 import { getDepth } from '../../services/orderbook/depth.ts'
 import { LevelList } from '../../services/orderbook/levels.ts'
@@ -76,8 +76,9 @@ t.test('any sequence of changes equals the naive model', async (t) => {
         } else if (one.kind === 'change') {
           const after = (naive.side(one.slot, one.outcome).get(one.price) ?? 0) + one.size
           const said = arena.changeLevel(one.slot, one.outcome, one.price, one.size)
-          if (said !== (after < 0 ? -1 : after)) return false
-          if (after >= 0) naive.set(one.slot, one.outcome, one.price, after)
+          const fits = after >= 0 && after <= MAX_SIZE_E6
+          if (said !== (fits ? after : -1)) return false
+          if (fits) naive.set(one.slot, one.outcome, one.price, after)
         } else if (one.kind === 'release') {
           arena.release(one.slot)
           for (const side of [YES, NO] as const) naive.side(one.slot, side).clear()
@@ -110,6 +111,14 @@ t.test('a change below zero leaves the book as it was and says so', async (t) =>
   t.equal(arena.changeLevel(0, YES, 4_200, -6), -1)
   t.equal(arena.changeLevel(0, YES, 4_100, -1), -1)
   t.strictSame(bestFirst(arena, 0, YES), [[4_200, 5]])
+})
+
+t.test('a size never grows past what is exact', async (t) => {
+  const arena = new BookArena(1, 1_000)
+  arena.setLevel(0, YES, 4_200, MAX_SIZE_E6)
+  t.equal(arena.changeLevel(0, YES, 4_200, 1), -1)
+  t.strictSame(bestFirst(arena, 0, YES), [[4_200, MAX_SIZE_E6]])
+  t.equal(formatSize(MAX_SIZE_E6), '999999999.999999')
 })
 
 t.test('a full arena is an explicit error, and freed runs are used again', async (t) => {
