@@ -2,10 +2,12 @@ import type { TProperties, TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { ValidationHealth } from '../../schemas/health.ts'
 
-/** Which answers are checked: none, one in `SAMPLE_EVERY` of each route, or every one. */
+/** Which answers are checked: none, of each route one in `SAMPLE_EVERY` and no more than one a second, or every one. */
 export type CheckMode = ValidationHealth['mode']
 
 const SAMPLE_EVERY = 1_000
+/** A large page takes half a millisecond to check: however many are asked for, that is next to nothing. */
+const SAMPLE_APART_MS = 1_000
 /** A larger answer is left out of the sample: parsing it would hold up everyone else. */
 const SAMPLE_BYTES_MAX = 1 << 20
 
@@ -31,23 +33,38 @@ export class ResponseChecker {
   checked = 0
   private readonly components: TProperties
   private readonly onNewKind: (failure: CheckFailure) => void
+  private readonly nowMs: () => number
   private readonly failures = new Map<string, number>()
   private readonly kinds = new Set<string>()
   private readonly compiled = new Map<TSchema, Validator>()
-  private readonly turns = new Map<string, number>()
+  private readonly samples = new Map<string, { turn: number; checkedAtMs: number }>()
 
-  constructor(mode: CheckMode, components: TProperties, onNewKind: (failure: CheckFailure) => void) {
+  /** `nowMs` is a clock that never jumps. */
+  constructor(
+    mode: CheckMode,
+    components: TProperties,
+    onNewKind: (failure: CheckFailure) => void,
+    nowMs = () => performance.now()
+  ) {
     this.mode = mode
     this.components = components
     this.onNewKind = onNewKind
+    this.nowMs = nowMs
   }
 
   /** Decides, before any work, whether a route's next answer is checked. */
   isDue(route: CheckedRoute): boolean {
     if (this.mode !== 'sample') return this.mode === 'all'
-    const turn = this.turns.get(route.name) ?? 0
-    this.turns.set(route.name, turn + 1 === SAMPLE_EVERY ? 0 : turn + 1)
-    return turn === 0
+    const sample = this.samples.get(route.name)
+    if (sample === undefined) {
+      this.samples.set(route.name, { turn: 0, checkedAtMs: this.nowMs() })
+      return true
+    }
+    if (++sample.turn % SAMPLE_EVERY !== 0) return false
+    const nowMs = this.nowMs()
+    if (nowMs - sample.checkedAtMs < SAMPLE_APART_MS) return false
+    sample.checkedAtMs = nowMs
+    return true
   }
 
   /** Whether a body of that many bytes may be checked. */

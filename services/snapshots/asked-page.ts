@@ -22,8 +22,9 @@ export class AskedPage {
   slots = new Int32Array(0)
   /** Changes when anything that the page shows changes. */
   stamp = ''
-  /** Times that it was put together at the current stamp. */
+  /** Times that it was put together since the count of all answers stood there: see `KeptBodies`. */
   assembled = 0
+  countedFrom = 0
   private readonly store: SnapshotStore
   private readonly key: string
   private revision = -1
@@ -48,9 +49,6 @@ export class AskedPage {
       const from = Math.min((page - 1) * pageSize, this.total)
       this.slots = Int32Array.from(records.slice(from, from + pageSize), ({ slot }) => slot)
     }
-    const stamp = stampOfSlots(store, this.slots, [page, pageSize, this.total, depth])
-    if (stamp === this.stamp) return
-    this.stamp = stamp
-    this.assembled = 0
+    this.stamp = stampOfSlots(store, this.slots, [page, pageSize, this.total, depth])
   }
 }

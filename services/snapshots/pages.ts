@@ -4,14 +4,8 @@ import { LRUCache } from 'lru-cache'
 import { AskedPage, type PageQuestion } from './asked-page.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { FRAGMENT_BYTES, Fragments } from './fragments.ts'
-import { KeptBodies } from './kept-bodies.ts'
+import { KeptBodies, type PageBytes } from './kept-bodies.ts'
 import type { SnapshotStore } from './store.ts'
-
-/** The bytes of a page, and the pooled buffer under them that whoever sends them gives back; null if none. */
-export interface PageBytes {
-  bytes: Buffer
-  lent: Buffer | null
-}
 
 interface KeptGzip {
   stamp: string
@@ -40,7 +34,7 @@ export class MarketPages {
   private readonly store: SnapshotStore
   private readonly fragments: Fragments
   private readonly pool = new BufferPool()
-  private readonly bodies = new KeptBodies()
+  private readonly bodies = new KeptBodies(this.pool)
   private readonly asked = new LRUCache<string, AskedPage>({
     max: ASKED_PAGES_MAX,
     maxSize: ASKED_SIZE_MAX,
@@ -76,9 +70,9 @@ export class MarketPages {
   /** Returns a page's JSON, or null when one of its rows has no fragment: see `Fragments.copy`. */
   json(page: AskedPage): PageBytes | null {
     const kept = this.bodies.get(page)
-    if (kept !== null) return { bytes: kept, lent: null }
+    if (kept !== null) return kept
     const fresh = this.assemble(page)
-    if (fresh !== null) this.bodies.offer(page, fresh.bytes)
+    if (fresh !== null) this.bodies.offer(page, fresh)
     return fresh
   }
 
@@ -96,9 +90,9 @@ export class MarketPages {
     return bytes
   }
 
-  /** Takes back the buffer under a page that nobody reads any more. */
+  /** Takes back the buffer under a page from a reader that has read it. */
   giveBack({ lent }: PageBytes): void {
-    if (lent !== null) this.pool.give(lent)
+    this.pool.give(lent)
   }
 
   private async gzipLarge(page: AskedPage, stamp: string, fresh: PageBytes): Promise<Buffer> {
@@ -114,18 +108,19 @@ export class MarketPages {
   private assemble({ question, total, slots }: AskedPage): PageBytes | null {
     const { page, pageSize } = question
     const lent = this.pool.take(FRAME_BYTES + slots.length * (FRAGMENT_BYTES + 1))
-    let end = lent.write(`{"page":${page},"pageSize":${pageSize},"total":${total},"items":[`, 0, 'latin1')
+    const { buffer } = lent
+    let end = buffer.write(`{"page":${page},"pageSize":${pageSize},"total":${total},"items":[`, 0, 'latin1')
     for (let i = 0; i < slots.length; i++) {
-      if (i > 0) lent[end++] = COMMA
-      end = this.fragments.copy(slots[i] as number, lent, end)
+      if (i > 0) buffer[end++] = COMMA
+      end = this.fragments.copy(slots[i] as number, buffer, end)
       if (end < 0) {
         this.pool.give(lent)
         return null
       }
     }
-    lent[end++] = CLOSE_ARRAY
-    lent[end++] = CLOSE_OBJECT
-    return { bytes: lent.subarray(0, end), lent }
+    buffer[end++] = CLOSE_ARRAY
+    buffer[end++] = CLOSE_OBJECT
+    return { bytes: buffer.subarray(0, end), lent }
   }
 }
 

@@ -6,6 +6,7 @@ import { Type } from 'typebox'
 import responseValidation from '../../plugins/response-validation.ts'
 import type { Config } from '../../schemas/config.ts'
 import { MessageRate } from '../../services/health/message-rate.ts'
+import { ResponseChecker } from '../../services/health/response-checker.ts'
 import { build, market, serve, testConfig } from '../helper.ts'
 
 const Body = Type.Object({ n: Type.Integer() })
@@ -71,11 +72,35 @@ t.test(
   }
 )
 
-t.test('sample: the first of a thousand of each route', async (t) => {
+t.test('sample: the first answer of each route', async (t) => {
   const { app, health } = await faulty(t, 'sample')
-  for (let n = 0; n < 1_001; n++) await app.inject('/wrong')
+  for (let n = 0; n < 10; n++) await app.inject('/wrong')
   await app.inject('/bytes')
-  t.match(health(), { mode: 'sample', checked: 3, failuresByRoute: { wrong: 2, bytes: 1 } })
+  t.match(health(), { mode: 'sample', checked: 2, failuresByRoute: { wrong: 1, bytes: 1 } })
+})
+
+t.test('sample: then one of a thousand, and no more than one a second', async (t) => {
+  let nowMs = 5
+  const checker = new ResponseChecker(
+    'sample',
+    {},
+    () => {},
+    () => nowMs
+  )
+  const route = { name: 'hot', bodies: new Map(), line: null }
+  const due = (answers: number) => {
+    let count = 0
+    for (let n = 0; n < answers; n++) if (checker.isDue(route)) count++
+    return count
+  }
+  t.equal(due(1), 1)
+  t.equal(due(5_000), 0, 'within the same second')
+  nowMs += 1_000
+  t.equal(due(999), 0)
+  t.equal(due(1), 1)
+  t.equal(due(3_000), 0)
+  nowMs += 60_000
+  t.equal(due(3_000), 1)
 })
 
 t.test('off: none', async (t) => {

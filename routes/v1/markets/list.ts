@@ -7,8 +7,9 @@ import { ETAG_HEADER, errorResponses, ifNoneMatch, notModified } from '../../../
 import { getAggregate } from '../../../services/snapshots/aggregate.ts'
 import type { AskedPage } from '../../../services/snapshots/asked-page.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
+import type { PageBytes } from '../../../services/snapshots/kept-bodies.ts'
 import type { MarketRecord } from '../../../services/snapshots/market-record.ts'
-import { MarketPages, type PageBytes } from '../../../services/snapshots/pages.ts'
+import { MarketPages } from '../../../services/snapshots/pages.ts'
 import { preferredEncoding } from '../../accept-encoding.ts'
 import { answerUnchanged } from '../../conditional.ts'
 import { JSON_TYPE, sendBytes } from '../../send-bytes.ts'
@@ -89,7 +90,7 @@ function sendGzip(reply: FastifyReply, bytes: Buffer): void {
 
 /** Sends a page and gives its buffer back once the kernel has it; a client that goes early costs the buffer. */
 function sendLent(reply: FastifyReply, body: PageBytes, pages: MarketPages): void {
-  if (body.lent !== null) reply.raw.on('finish', () => pages.giveBack(body))
+  reply.raw.on('finish', () => pages.giveBack(body))
   sendBytes(reply, JSON_TYPE, body.bytes)
 }
 

@@ -251,23 +251,23 @@ t.test('a page is kept once it is asked for again and again, and dropped when it
   }
   const first = ask()
   const text = first.bytes.toString()
-  t.ok(first.lent, 'put together in a borrowed buffer')
   pages.giveBack(first)
   const second = ask()
-  t.equal(second.lent, first.lent, 'the same buffer again')
+  t.equal(second.lent, first.lent, 'the same borrowed buffer again')
+  t.not(second.bytes, first.bytes, 'put together anew')
   pages.giveBack(second)
   for (let n = 2; n < 8; n++) pages.giveBack(ask())
   const hot = ask()
-  t.equal(hot.lent, null, 'kept by now')
   t.equal(hot.bytes.toString(), text)
-  t.equal(ask().bytes, hot.bytes)
+  t.equal(ask().bytes, hot.bytes, 'kept by now')
   t.equal(pages.known('/first'), page(), 'the URL is known')
 
   store.patch(market(15).id, { title: 'on another page' })
   t.equal(ask().bytes, hot.bytes, 'a change elsewhere is none')
   store.patch(market(3).id, { title: 'changed' })
   const changed = ask()
-  t.ok(changed.lent)
+  t.not(changed.lent, hot.lent, 'whoever still reads the kept bytes reads them to their end')
+  t.equal(hot.bytes.toString(), text)
   t.equal(JSON.parse(changed.bytes.toString()).items[3].market.title, 'changed')
 
   const gzipped = pages.gzip(page())
@@ -280,21 +280,45 @@ t.test('a page is kept once it is asked for again and again, and dropped when it
 
 t.test('kept pages give room only to others once they are cold', async (t) => {
   const store = newStore()
-  const bodies = new KeptBodies()
-  const megabyte = Buffer.alloc(1 << 20)
-  const askOften = (page: AskedPage) => {
-    for (let n = 0; n < 8; n++) if (bodies.get(page) === null) bodies.offer(page, megabyte)
-    return bodies.get(page)
+  const pool = new BufferPool()
+  const bodies = new KeptBodies(pool)
+  const answer = (page: AskedPage) => {
+    const kept = bodies.get(page)
+    const lent = kept?.lent ?? pool.take(1)
+    if (kept === null) bodies.offer(page, { bytes: lent.buffer, lent })
+    pool.give(lent)
+    return kept !== null
   }
-  const pages = Array.from({ length: 10 }, () => new AskedPage(store, FIRST_PAGE))
-  const [first, , , , , , , , ninth, tenth] = pages as [AskedPage, ...AskedPage[]]
-  for (const page of pages.slice(0, 8)) t.ok(askOften(page))
-  t.equal(askOften(ninth as AskedPage), null, 'no room while all are in use')
+  const askOften = (page: AskedPage) => {
+    for (let n = 0; n < 16; n++) answer(page)
+    return answer(page)
+  }
+  const pages = Array.from({ length: 34 }, () => new AskedPage(store, FIRST_PAGE))
+  const [first, late, later] = [pages[0], pages[32], pages[33]] as [AskedPage, AskedPage, AskedPage]
+  for (const page of pages.slice(0, 32)) t.ok(askOften(page))
+  t.notOk(askOften(late), 'no room while all are in use')
   bodies.forget(first)
-  t.ok(askOften(ninth as AskedPage), 'room was made')
-  for (let n = 0; n < 6_000; n++) bodies.get(ninth as AskedPage)
-  t.ok(askOften(tenth as AskedPage), 'the others are cold by now')
-  t.ok(bodies.get(ninth as AskedPage), 'one that is in use stays')
+  t.ok(askOften(late), 'room was made')
+  for (let n = 0; n < 6_000; n++) answer(late)
+  t.ok(askOften(later), 'the others are cold by now')
+  t.ok(answer(late), 'one that is in use stays')
+})
+
+t.test('pages that are read in turn, and very large ones, are not kept', async (t) => {
+  const store = newStore()
+  const pool = new BufferPool()
+  const bodies = new KeptBodies(pool)
+  const answer = (page: AskedPage, bytes: number) => {
+    if (bodies.get(page) !== null) return true
+    const lent = pool.take(bytes)
+    bodies.offer(page, { bytes: lent.buffer, lent })
+    pool.give(lent)
+    return false
+  }
+  const pages = Array.from({ length: 100 }, () => new AskedPage(store, FIRST_PAGE))
+  for (let n = 0; n < 20; n++) for (const page of pages) t.notOk(answer(page, 1))
+  const large = new AskedPage(store, FIRST_PAGE)
+  for (let n = 0; n < 20; n++) t.notOk(answer(large, 1 << 20))
 })
 
 t.test('a cell moves when its bytes outgrow it, and leaves its room to another', async (t) => {
@@ -334,9 +358,12 @@ t.test('two pages that are on their way have two buffers', async (t) => {
   const one = pool.take(100_000)
   const two = pool.take(100_000)
   t.not(one, two)
-  t.ok(one.length >= 100_000)
+  t.ok(one.buffer.length >= 100_000)
+  one.readers++
+  pool.give(one)
+  t.not(pool.take(70_000), one, 'somebody still reads it')
   pool.give(one)
   t.equal(pool.take(70_000), one)
-  for (let n = 0; n < 1_000; n++) pool.give(Buffer.allocUnsafeSlow(1 << 16))
+  for (let n = 0; n < 1_000; n++) pool.give({ buffer: Buffer.allocUnsafeSlow(1 << 16), readers: 1 })
   t.ok(Reflect.get(pool, 'keptBytes') <= 16 << 20, 'what is kept is bounded')
 })
