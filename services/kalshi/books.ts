@@ -5,7 +5,6 @@ import { NO, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { ByteIndex } from '../venue/byte-index.ts'
 import { Counters } from '../venue/counters.ts'
-import { BYTES } from '../venue/frame-bytes.ts'
 import {
   Delta,
   type Envelope,
@@ -146,7 +145,7 @@ export class KalshiBooks {
     const { sid, seq, tickerStart, tickerEnd, delta } = this.scanner
     const subscription = this.from.on(sid, seq)
     if (!this.inSequence(subscription, seq)) return 'duplicate'
-    return this.applyDelta(this.index.find(BYTES, tickerStart, tickerEnd), delta, seq, subscription)
+    return this.applyDelta(this.index.find(tickerStart, tickerEnd), delta, seq, subscription)
   }
 
   private applyParsed(frame: Buffer): Ignored {

@@ -39,9 +39,9 @@ export class AssetIndex {
     return this.slots.get(assetId)
   }
 
-  /** Returns the slot of a first token by its id in a frame, or -1. */
-  find(bytes: Uint8Array, start: number, end: number): number {
-    return this.slots.find(bytes, start, end)
+  /** Returns the slot of a first token by its id in the held frame, or -1. */
+  find(start: number, end: number): number {
+    return this.slots.find(start, end)
   }
 
   assetOf(slot: number): string {

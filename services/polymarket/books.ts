@@ -186,7 +186,7 @@ export class PolymarketBooks {
     const { assetStart, assetEnd, hash, timestampMs } = this.changes
     const start = assetStart[0] as number
     const end = assetEnd[0] as number
-    const slot = this.assets.find(BYTES, start, end)
+    const slot = this.assets.find(start, end)
     if (slot >= 0) this.replaceBook(slot, timestampMs[0] as number, hash[0] as number, receivedAtMs)
     else {
       const assetId = frame.toString('latin1', start, end)
@@ -203,7 +203,7 @@ export class PolymarketBooks {
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
       const isTold = home >= 0 && assets.isComplementOf(home, BYTES, start, end)
-      const slot = isTold ? COMPLEMENT : assets.find(BYTES, start, end)
+      const slot = isTold ? COMPLEMENT : assets.find(start, end)
       slots[i] = slot
       if (slot >= 0) home = slot
     }

@@ -1,26 +1,31 @@
+import { BYTES } from './frame-bytes.ts'
+
 const NO_ENTRY = -1
 /** Odd, its bits spread evenly: 2^32 over the golden ratio. */
 const HASH_FACTOR = 0x9e3779b1
-/** An entry: the hash of its id, its slot (-1: never used, -2: removed), and where the id's bytes stand. */
-const ENTRY_FIELDS = 4
+/** An entry: the hash of its id, its slot (-1: never used, -2: removed), its length, and the id itself. */
 const HASH = 0
 const SLOT = 1
-const START = 2
-const LENGTH = 3
+const LENGTH = 2
+const ID = 3
 const UNUSED = -1
 const REMOVED = -2
+/** Ids take room in steps of 32 bytes, so that a longer one seldom makes the table anew. */
+const ID_WORDS_STEP = 8
+const SMALLEST = 1024
+const WORD = 4
 
 /**
- * Finds the slot of a market by the bytes of its venue id as they stand in a frame, without making a string.
- * Ids are ASCII. Open addressing, at most half full, over two flat arrays: a look-up touches one entry and one id.
- * What is removed leaves a mark, and its bytes stay, until the table is next rebuilt.
+ * Finds the slot of a market by the bytes of its venue id as they stand in the held frame, without making a string.
+ * Ids are ASCII. Open addressing, at most half full, in one flat array with the ids in it: a look-up touches one place.
+ * What is removed leaves a mark until the table is next rebuilt.
  */
 export class ByteIndex {
   private readonly ids = new Map<string, number>()
-  private capacity = 1024
-  private table = new Int32Array(this.capacity * ENTRY_FIELDS)
-  private bytes = new Uint8Array(this.capacity * 32)
-  private bytesUsed = 0
+  private capacity = SMALLEST
+  private idWords = ID_WORDS_STEP
+  private entryWords = ID + ID_WORDS_STEP
+  private table = new Int32Array(0)
   private used = 0
 
   constructor() {
@@ -42,86 +47,100 @@ export class ByteIndex {
   set(id: string, slot: number): void {
     if (this.ids.has(id)) this.delete(id)
     this.ids.set(id, slot)
-    if ((this.used + 1) * 2 > this.capacity || this.bytesUsed + id.length > this.bytes.length) this.rebuild()
+    if ((this.used + 1) * 2 > this.capacity || wordsOf(id) > this.idWords) this.rebuild()
     else this.place(id, slot)
   }
 
   delete(id: string): void {
     if (!this.ids.delete(id)) return
-    const key = Buffer.from(id, 'latin1')
-    this.table[this.locate(key, 0, key.length) + SLOT] = REMOVED
+    this.table[this.locate(viewOf(id), 0, id.length) + SLOT] = REMOVED
   }
 
-  /** Returns the slot of the id that stands in `bytes` from `start` to `end`, or -1. */
-  find(bytes: Uint8Array, start: number, end: number): number {
-    const entry = this.locate(bytes, start, end)
+  /** Returns the slot of the id that stands in `BYTES` from `start` to `end`, or -1. */
+  find(start: number, end: number): number {
+    const entry = this.locate(FRAME, start, end)
     return entry === NO_ENTRY ? NO_ENTRY : (this.table[entry + SLOT] as number)
   }
 
-  private locate(frame: Uint8Array, start: number, end: number): number {
-    const { table, bytes, capacity } = this
+  /** `bytes` has three bytes to read after `end`. */
+  private locate(bytes: DataView, start: number, end: number): number {
+    const { table, capacity, entryWords } = this
     const mask = capacity - 1
-    const hash = hashOf(frame, start, end)
+    const length = end - start
+    const hash = hashOf(bytes, start, end)
     for (let place = hash & mask; ; place = (place + 1) & mask) {
-      const entry = place * ENTRY_FIELDS
+      const entry = place * entryWords
       const slot = table[entry + SLOT] as number
       if (slot === UNUSED) return NO_ENTRY
-      if (slot === REMOVED || table[entry + HASH] !== hash || table[entry + LENGTH] !== end - start) continue
-      let id = table[entry + START] as number
+      if (slot === REMOVED || table[entry + HASH] !== hash || table[entry + LENGTH] !== length) continue
+      let word = entry + ID
       let at = start
-      while (at < end && bytes[id] === frame[at]) {
-        id++
-        at++
+      while (at + WORD <= end && bytes.getInt32(at, true) === table[word]) {
+        word++
+        at += WORD
       }
-      if (at === end) return entry
+      if (at === end || (end - at < WORD && lastWord(bytes, at, end) === table[word])) return entry
     }
   }
 
   private place(id: string, slot: number): void {
-    const { table, bytes, capacity, bytesUsed } = this
-    for (let i = 0; i < id.length; i++) bytes[bytesUsed + i] = id.charCodeAt(i)
+    const { table, capacity, entryWords } = this
+    const bytes = viewOf(id)
     const mask = capacity - 1
-    const hash = hashOf(bytes, bytesUsed, bytesUsed + id.length)
+    const hash = hashOf(bytes, 0, id.length)
     let place = hash & mask
-    while (table[place * ENTRY_FIELDS + SLOT] !== UNUSED) place = (place + 1) & mask
-    const entry = place * ENTRY_FIELDS
+    while (table[place * entryWords + SLOT] !== UNUSED) place = (place + 1) & mask
+    const entry = place * entryWords
     table[entry + HASH] = hash
     table[entry + SLOT] = slot
-    table[entry + START] = bytesUsed
     table[entry + LENGTH] = id.length
-    this.bytesUsed += id.length
+    for (let word = 0; word < wordsOf(id); word++)
+      table[entry + ID + word] = lastWord(bytes, word * WORD, id.length)
     this.used++
   }
 
   private rebuild(): void {
-    let needed = 0
-    for (const id of this.ids.keys()) needed += id.length
+    let longest = 1
+    for (const id of this.ids.keys()) longest = Math.max(longest, wordsOf(id))
     while ((this.ids.size + 1) * 4 > this.capacity) this.capacity *= 2
-    if (needed * 2 > this.bytes.length) this.bytes = new Uint8Array(needed * 4)
-    this.table = new Int32Array(this.capacity * ENTRY_FIELDS).fill(UNUSED)
-    this.bytesUsed = 0
+    this.idWords = Math.ceil((ID + longest) / ID_WORDS_STEP) * ID_WORDS_STEP - ID
+    this.entryWords = ID + this.idWords
+    this.table = new Int32Array(this.capacity * this.entryWords)
+    for (let place = 0; place < this.capacity; place++) this.table[place * this.entryWords + SLOT] = UNUSED
     this.used = 0
     for (const [id, slot] of this.ids) this.place(id, slot)
   }
+}
+
+function wordsOf(id: string): number {
+  return Math.ceil(id.length / WORD)
+}
+
+/** Returns an id's bytes, with room to read beyond them. */
+function viewOf(id: string): DataView {
+  const bytes = new Uint8Array(id.length + WORD)
+  for (let i = 0; i < id.length; i++) bytes[i] = id.charCodeAt(i)
+  return new DataView(bytes.buffer)
+}
+
+/** Returns the four bytes at a position, those from `end` on as zeros. */
+function lastWord(bytes: DataView, at: number, end: number): number {
+  const word = bytes.getInt32(at, true)
+  return end - at >= WORD ? word : word & ((1 << ((end - at) * 8)) - 1)
 }
 
 /**
  * A hash of the length and at most the last 16 bytes, four at a step: ids of one venue differ at their ends. A product
  * carries nothing from high bits to low ones, so each is folded, and the last multiplied once more.
  */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
+function hashOf(bytes: DataView, start: number, end: number): number {
   let value = end - start
-  let at = Math.max(start, end - 16)
-  for (; at + 4 <= end; at += 4) {
-    const four =
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24)
-    value = Math.imul(value ^ four, HASH_FACTOR)
+  for (let at = Math.max(start, end - 16); at < end; at += WORD) {
+    value = Math.imul(value ^ lastWord(bytes, at, end), HASH_FACTOR)
     value ^= value >>> 15
   }
-  for (; at < end; at++) value = Math.imul(value ^ (bytes[at] as number), HASH_FACTOR)
   value = Math.imul(value ^ (value >>> 15), HASH_FACTOR)
   return value ^ (value >>> 15)
 }
+
+const FRAME = new DataView(BYTES.buffer)
