@@ -31,12 +31,16 @@ export class BookTable {
   onState: (slot: number) => void = () => {}
   private readonly freeSlots: number[] = []
   private used = 0
+  /** Who is told of a slot's changes besides `onTouch`: an index into `watchers`; 0 for most, who cost a compare. */
+  private readonly watched: Uint8Array
+  private readonly watchers: ((slot: number) => void)[] = [() => {}]
 
   constructor({ capacityMarkets, capacityLevels }: BookTableOptions) {
     this.capacityMarkets = capacityMarkets
     this.arena = new BookArena(capacityMarkets, capacityLevels)
     this.verdicts = new VerdictTable(capacityMarkets)
     this.versions = new Uint32Array(capacityMarkets)
+    this.watched = new Uint8Array(capacityMarkets)
   }
 
   /** Returns a slot for a new market, awaiting its snapshot; -1 when the table is full. */
@@ -50,12 +54,29 @@ export class BookTable {
   release(slot: number): void {
     this.arena.release(slot)
     this.touch(slot)
+    this.unwatch(slot)
     this.freeSlots.push(slot)
   }
 
   touch(slot: number): void {
     this.versions[slot] = (this.versions[slot] as number) + 1
+    const watcher = this.watched[slot] as number
+    if (watcher !== 0) (this.watchers[watcher] as (slot: number) => void)(slot)
     this.onTouch(slot)
+  }
+
+  /** Returns the number of one that is told of every change of the slots that it watches, synchronously. */
+  addWatcher(onTouch: (slot: number) => void): number {
+    return this.watchers.push(onTouch) - 1
+  }
+
+  /** A slot has one watcher: the one that keeps an eye on its venue. */
+  watch(slot: number, watcher: number): void {
+    this.watched[slot] = watcher
+  }
+
+  unwatch(slot: number): void {
+    this.watched[slot] = 0
   }
 
   /** Records that a message for this market came: our clock, the venue's clock (NaN if it sent none). */
