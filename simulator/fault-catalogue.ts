@@ -134,6 +134,18 @@ export const FAULT_CATALOGUE = {
     parameters: MESSAGE,
     defaultCount: 1
   },
+  extra_field: {
+    venues: BOTH,
+    description: 'The next book changes carry one more field, whose name nobody knows.',
+    parameters: MESSAGE,
+    defaultCount: 1
+  },
+  invalid_utf8: {
+    venues: BOTH,
+    description: 'The next book changes come as text frames with a byte in one value that is no UTF-8.',
+    parameters: MESSAGE,
+    defaultCount: 1
+  },
   nonjson_text: {
     venues: BOTH,
     description: 'Sends `text` (default: a sentence) as a bare text frame, at once.',

@@ -20,11 +20,23 @@ export interface FaultRule {
 
 type RuleListener = (rule: FaultRule) => void
 
+/** How often a fault has fired since the start, and when: first since it was last switched on, and last. Epoch ms. */
+export interface Firings {
+  count: number
+  firstMs: number
+  lastMs: number
+}
+
 /** The switches of both venues. The wires ask it at each message; setting and clearing are for the control port. */
 export class Faults {
   readonly #rules: Record<SimVenue, Map<FaultName, FaultRule>> = { kalshi: new Map(), polymarket: new Map() }
-  readonly #fired = new Map<string, number>()
+  readonly #fired = new Map<string, Firings>()
+  readonly #now: () => number
   readonly #listeners = new Set<RuleListener>()
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
 
   /**
    * Switches a fault on for one venue, in place of an earlier rule of the same name, and tells the listeners:
@@ -41,6 +53,8 @@ export class Faults {
       remaining: parameters.count ?? FAULT_CATALOGUE[name].defaultCount
     }
     this.#rules[venue].set(name, rule)
+    const firings = this.#fired.get(`${venue}:${name}`)
+    if (firings !== undefined) firings.firstMs = Number.NaN
     for (const listener of this.#listeners) listener(rule)
     return rule
   }
@@ -69,7 +83,14 @@ export class Faults {
     const parameters = this.active(venue, name, place)
     if (parameters === undefined) return undefined
     const key = `${venue}:${name}`
-    this.#fired.set(key, (this.#fired.get(key) ?? 0) + 1)
+    const nowMs = this.#now()
+    const firings = this.#fired.get(key)
+    if (firings === undefined) this.#fired.set(key, { count: 1, firstMs: nowMs, lastMs: nowMs })
+    else {
+      firings.count++
+      firings.lastMs = nowMs
+      if (Number.isNaN(firings.firstMs)) firings.firstMs = nowMs
+    }
     const rule = this.#rules[venue].get(name)
     if (rule?.remaining != null) {
       rule.remaining -= 1
@@ -80,7 +101,7 @@ export class Faults {
 
   /** Returns how often a fault has fired since the start, cleared or not. */
   fired(venue: SimVenue, name: FaultName): number {
-    return this.#fired.get(`${venue}:${name}`) ?? 0
+    return this.#fired.get(`${venue}:${name}`)?.count ?? 0
   }
 
   /** Returns the faults that are on. */
@@ -93,7 +114,12 @@ export class Faults {
 
   /** Returns every count of firings, by `venue:name`. */
   firedCounts(): Record<string, number> {
-    return Object.fromEntries(this.#fired)
+    return Object.fromEntries([...this.#fired].map(([key, { count }]) => [key, count]))
+  }
+
+  /** Returns the counts with their times, by `venue:name`; `firstMs` is NaN while the present rule has not fired. */
+  firings(): Record<string, Firings> {
+    return Object.fromEntries([...this.#fired].map(([key, firings]) => [key, { ...firings }]))
   }
 
   /** Calls back when a fault is switched on; returns how to stop that. */

@@ -34,7 +34,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { port, rate, running, now, replay, ...rest } = completeOptions(options)
   const { publicKeyPem, privateKeyPem } = await createKeys()
   const world = createWorld({ ...rest, now })
-  const faults = new Faults()
+  const faults = new Faults(now)
   const random = createRandom(rest.seed ^ 0x5eed)
   const started: { stop(): unknown }[] = [world]
   const stop = async () => {
@@ -64,9 +64,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     const auto: AutoFaults = startAutoFaults(faults, random.fork())
     started.push(auto)
     const stats = () => ({ kalshi: kalshi.stats(), polymarket: polymarket.stats() })
+    const followers = () => ({ kalshi: kalshi.followers(), polymarket: polymarket.followers() })
     const control: ControlServer = await startControl({
       world,
       faults,
+      followers,
       port: port === 0 ? 0 : port + 3,
       stats
     })

@@ -1,6 +1,7 @@
 import { describeFault, FAULT_CATALOGUE, type FaultParameters, isFaultName } from '../fault-catalogue.ts'
 import type { Faults } from '../faults.ts'
 import type { SimMarket, SimVenue, World } from '../model/types.ts'
+import type { BookHistory } from './book-history.ts'
 import { BadRequestError, NotFoundError } from './errors.ts'
 import type { SimulatorStats } from './server.ts'
 import { viewTrueBook } from './true-books.ts'
@@ -9,6 +10,8 @@ export interface ControlRequest {
   world: World
   faults: Faults
   stats: () => SimulatorStats
+  followers: () => Record<SimVenue, { id: number; markets: string[] }[]>
+  history: BookHistory
   happeningsPerSecond: number
   method: string
   path: string[]
@@ -39,6 +42,10 @@ export function handleControl(request: ControlRequest): unknown {
       return third === undefined
         ? world.markets(venueOf(second)).map(viewTrueBook)
         : viewTrueBook(marketOf(world, second, third))
+    case 'GET /versions':
+      return world.markets(venueOf(second)).map((market) => versions(request, market))
+    case 'GET /connections':
+      return request.followers()[venueOf(second)]
     case 'GET /markets':
       return world.markets(venueOf(second)).map(summary)
     case 'POST /markets':
@@ -72,7 +79,8 @@ function state({ world, faults, stats, happeningsPerSecond }: ControlRequest) {
     model: { kalshi: counts('kalshi'), polymarket: counts('polymarket') },
     wires: stats(),
     faults: faults.rules(),
-    fired: faults.firedCounts()
+    fired: faults.firedCounts(),
+    firings: faults.firings()
   }
 }
 
@@ -109,6 +117,10 @@ function clearFaults({ faults, query }: ControlRequest, name: string | undefined
   return { faults: faults.rules() }
 }
 
+function versions({ history }: ControlRequest, market: SimMarket) {
+  return { marketId: market.id, status: market.status, versions: history.of(market) }
+}
+
 function setRate({ world, body }: ControlRequest) {
   const { perSecond } = body
   if (typeof perSecond !== 'number' || !(perSecond >= 0 && perSecond <= 100_000)) {
@@ -129,6 +141,14 @@ function moveMarket({ world, body }: ControlRequest, market: SimMarket, act: str
     case 'close':
       world.close(market)
       break
+    case 'act':
+      return { ...summary(market), happening: world.act(market).kind }
+    case 'hush':
+      world.hush(market)
+      break
+    case 'wake':
+      world.wake(market)
+      break
     case 'settle': {
       if (market.status === 'settled') throw new BadRequestError(`${market.id} is settled.`)
       const { result } = body
@@ -140,7 +160,9 @@ function moveMarket({ world, body }: ControlRequest, market: SimMarket, act: str
       world.changeTick(market, tickOf(body))
       break
     default:
-      throw new NotFoundError(`A market can pause, resume, close, settle or tick, not ${act ?? 'nothing'}.`)
+      throw new NotFoundError(
+        `A market can act, hush, wake, pause, resume, close, settle or tick, not ${act ?? 'nothing'}.`
+      )
   }
   return summary(market)
 }

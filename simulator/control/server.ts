@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Faults } from '../faults.ts'
 import type { KalshiStats } from '../kalshi/server.ts'
-import type { World } from '../model/types.ts'
+import type { SimVenue, World } from '../model/types.ts'
 import type { PolymarketStats } from '../polymarket/server.ts'
+import { BookHistory } from './book-history.ts'
 import { BadRequestError, NotFoundError } from './errors.ts'
 import { RateMeter } from './rate-meter.ts'
 import { handleControl } from './routes.ts'
@@ -23,6 +24,8 @@ export interface ControlOptions {
   /** 0: any free one. */
   port: number
   stats: () => SimulatorStats
+  /** The open connections of each venue and the markets that each follows. */
+  followers: () => Record<SimVenue, { id: number; markets: string[] }[]>
 }
 
 export interface ControlServer {
@@ -33,8 +36,9 @@ export interface ControlServer {
 /** Starts the control port: the truth of the books, the switches of the faults, the life of the markets. */
 export async function startControl(options: ControlOptions): Promise<ControlServer> {
   const meter = new RateMeter(options.world)
+  const history = new BookHistory(options.world)
   const server = createServer((request, response) => {
-    answer(request, options, meter)
+    answer(request, options, meter, history)
       .catch((error: unknown) => describe(error))
       .then(({ status, value }) => {
         const body = JSON.stringify(value)
@@ -55,6 +59,7 @@ export async function startControl(options: ControlOptions): Promise<ControlServ
     url: `http://${HOST}:${port}`,
     async stop() {
       meter.stop()
+      history.stop()
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
@@ -63,11 +68,17 @@ export async function startControl(options: ControlOptions): Promise<ControlServ
   }
 }
 
-async function answer(request: IncomingMessage, options: ControlOptions, meter: RateMeter) {
+async function answer(
+  request: IncomingMessage,
+  options: ControlOptions,
+  meter: RateMeter,
+  history: BookHistory
+) {
   const url = new URL(request.url ?? '/', 'http://localhost')
   const body = await readObject(request)
   const value = handleControl({
     ...options,
+    history,
     happeningsPerSecond: meter.perSecond(),
     method: request.method ?? 'GET',
     path: url.pathname.split('/').slice(1).map(decodeURIComponent),

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
+import { brokenText } from '../broken-text.ts'
 import type { Faults } from '../faults.ts'
 import type { LevelChange, SimMarket } from '../model/types.ts'
 import { topOf } from './book.ts'
@@ -95,7 +96,7 @@ export class Connection {
   }
 
   /** Sends a message that belongs to no subscription, or whose numbering the caller did. */
-  write(text: string): void {
+  write(text: string | Buffer): void {
     if (this.#isHalfOpen(true) || this.floor.faults.consume('kalshi', 'mute_connection', this.place())) return
     // Frames of one turn leave in one system call.
     if (!this.#corked) {
@@ -107,7 +108,7 @@ export class Connection {
       })
     }
     this.floor.sent.frames++
-    this.#ws.send(text)
+    this.#ws.send(text, { binary: false })
     if (this.#ws.bufferedAmount > this.floor.bufferLimitBytes) {
       const [first] = this.subscriptions.list()
       if (first) this.end(first, 25)
@@ -124,7 +125,7 @@ export class Connection {
       subscription.held = text
       return
     }
-    this.#emit(subscription, text)
+    this.#emit(subscription, faults.consume('kalshi', 'invalid_utf8', place) ? brokenText(text) : text)
     if (faults.consume('kalshi', 'duplicate_delta', place)) this.write(text)
   }
 
@@ -210,7 +211,7 @@ export class Connection {
     return frame(type, subscription.sid, subscription.sequenced ? ++subscription.seq : null, body, id)
   }
 
-  #emit(subscription: Subscription, text: string): void {
+  #emit(subscription: Subscription, text: string | Buffer): void {
     this.write(text)
     if (subscription.held === null) return
     const { held } = subscription

@@ -55,6 +55,8 @@ export interface KalshiServer {
   httpBase: string
   wsUrl: string
   stats(): KalshiStats
+  /** The open connections and the tickers whose books each follows. */
+  followers(): { id: number; markets: string[] }[]
   /** Cuts every connection and frees the port. */
   stop(): Promise<void>
 }
@@ -180,6 +182,11 @@ export async function startKalshi(options: KalshiOptions): Promise<KalshiServer>
       commandsReceived: floor.sent.commands,
       requests: rest.requests
     }),
+    followers: () =>
+      [...connections].map(({ number, subscriptions }) => ({
+        id: number,
+        markets: [...(subscriptions.on('orderbook_delta')?.tickers ?? [])]
+      })),
     async stop() {
       clearInterval(heartbeat)
       clearInterval(listing)

@@ -17,6 +17,9 @@ export function spoilDelta(
   if (faults.consume('kalshi', 'too_many_decimals', place)) {
     spoilt = spoilt.replaceAll(SIZE, '"delta$1":$2$3.120000001$2')
   }
+  if (faults.consume('kalshi', 'extra_field', place)) {
+    spoilt = spoilt.replace('{', '{"liquidity_hint":{"tiers":[1,null,"x"]},')
+  }
   if (faults.consume('kalshi', 'unknown_ids', place)) {
     spoilt = spoilt
       .replace(/"market_ticker":"[^"]*"/, '"market_ticker":"KXNOSUCH-00JAN01-T0"')

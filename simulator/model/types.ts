@@ -139,6 +139,11 @@ export interface World {
   stop(): void
   /** Makes exactly one happening now (tests); returns it. */
   step(venue?: SimVenue): Happening
+  /** Makes exactly one happening in one active market, hushed or not. @throws {RangeError} unless it is active */
+  act(market: SimMarket): Happening
+  /** Nothing happens in a hushed market by itself; `wake`, and every change of its status, ends that. */
+  hush(market: SimMarket): void
+  wake(market: SimMarket): void
   /** Lifecycle by hand: each applies the change and tells the listeners. */
   list(venue: SimVenue): SimMarket
   pause(market: SimMarket): void

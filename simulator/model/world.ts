@@ -132,6 +132,26 @@ class MarketWorld implements World {
     return happening
   }
 
+  act(market: SimMarket): Happening {
+    const actor = this.#actors.get(market)
+    if (actor === undefined || market.status !== 'active')
+      throw new RangeError(`${market.id} is ${market.status}`)
+    const happening = act(actor, this.#random, this.now())
+    this.#tell(happening)
+    return happening
+  }
+
+  hush(market: SimMarket) {
+    const actor = this.#actors.get(market)
+    const active = this.#active[market.venue]
+    const index = actor === undefined ? -1 : active.indexOf(actor)
+    if (index >= 0) active.splice(index, 1)
+  }
+
+  wake(market: SimMarket) {
+    this.#setStatus(market, market.status)
+  }
+
   list(venue: SimVenue): SimMarket {
     const random = this.#random
     for (;;) {

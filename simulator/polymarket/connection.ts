@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { brokenText } from '../broken-text.ts'
 import type { Faults } from '../faults.ts'
 import type { SimMarket } from '../model/types.ts'
 import { spoilPriceChange } from './spoil.ts'
@@ -56,20 +57,20 @@ export class Connection {
       this.#held = { text: spoilt, market: market.id, sinceMs: performance.now() }
       return
     }
-    this.sendText(spoilt)
+    this.sendText(faults.consume('polymarket', 'invalid_utf8', place) ? brokenText(spoilt) : spoilt)
     if (faults.consume('polymarket', 'duplicate_delta', place)) this.sendText(spoilt)
     if (this.#held?.market === market.id) this.releaseHeld(0)
   }
 
   /** Sends a frame as it is; dropped when the socket is closed or frozen. */
-  sendText(text: string): void {
+  sendText(text: string | Buffer): void {
     const socket = this.#socket
     if (this.frozen || socket.readyState !== socket.OPEN) return
     if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
       socket.terminate()
       return
     }
-    socket.send(text)
+    socket.send(text, { binary: false })
     this.#counts.framesSent += 1
     this.#counts.bytesSent += text.length
   }

@@ -30,6 +30,8 @@ export interface PolymarketServer {
   gammaBase: string
   wsUrl: string
   stats(): PolymarketStats
+  /** The open connections and the condition ids whose books each follows. */
+  followers(): { id: number; markets: string[] }[]
   stop(): Promise<void>
 }
 
@@ -85,6 +87,7 @@ export async function startPolymarket(options: PolymarketOptions): Promise<Polym
         clobAnswers: clob.counts.answers,
         gammaAnswers: gamma.counts.answers
       }),
+      followers: () => sockets.followers(),
       stop
     }
   } catch (error) {

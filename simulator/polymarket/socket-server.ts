@@ -74,6 +74,15 @@ export class SocketServer {
     }))
   }
 
+  /** The open connections and the condition ids of the assets of each. */
+  followers(): { id: number; markets: string[] }[] {
+    const { world } = this.#options
+    return [...this.#connections.values()].map(({ id, assets }) => ({
+      id,
+      markets: [...new Set([...assets].map((asset) => world.token(asset)?.market.id ?? ''))]
+    }))
+  }
+
   stop(): void {
     this.#stopping.abort()
     clearInterval(this.#upkeep)

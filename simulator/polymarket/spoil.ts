@@ -12,6 +12,11 @@ export function spoilPriceChange(text: string, faults: Faults, place: FaultPlace
     spoilt = spoilt.replace(SIZE, '"size":"$1.123456789"')
   }
   if (faults.consume('polymarket', 'negative_level', place)) spoilt = spoilt.replace(SIZE, '"size":"-5"')
+  if (faults.consume('polymarket', 'extra_field', place)) {
+    spoilt = spoilt
+      .replace('{', '{"liquidity_hint":{"tiers":[1,null,"x"]}, ')
+      .replaceAll('{"asset_id":', '{"maker_tier":[2], "asset_id":')
+  }
   if (faults.consume('polymarket', 'unknown_ids', place)) {
     spoilt = spoilt
       .replace(/"market":"0x[0-9a-f]*"/, `"market":"0x${'0'.repeat(64)}"`)
