@@ -90,6 +90,12 @@ export class BookSubscription {
     this.subscribe([...this.slotOf.keys()])
   }
 
+  /** From now on the books are those of another table, in the same slots. */
+  moveTo(table: BookTable): void {
+    this.options.table = table
+    this.watch.moveTo(table)
+  }
+
   /** The connection is gone. */
   close(): void {
     this.isOpen = false

@@ -109,6 +109,11 @@ export class KalshiBooks {
     this.connections.delete(connection)
   }
 
+  /** Goes on with a connection where other books, of the same slots, have counted until now. */
+  adopt(connection: KalshiConnection): void {
+    this.connections.add(connection)
+  }
+
   follow(ticker: string, slot: number): void {
     this.index.set(ticker, slot)
   }

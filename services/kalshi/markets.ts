@@ -126,6 +126,16 @@ export class KalshiMarkets {
     this.rounds.soon()
   }
 
+  /** Discovers now; returns why it failed, null when it did not. */
+  discoverNow(): Promise<string | null> {
+    return this.rounds.once()
+  }
+
+  /** What is known of the followed markets, by id. */
+  followed(): Map<string, Market> {
+    return new Map([...this.catalogue.markets()].map(({ id, market }) => [id, market]))
+  }
+
   /** Takes a lifecycle message. */
   take({ ticker, eventType, openMs, closeMs, result, priceRanges }: Lifecycle): void {
     const { sink, counters, discovery } = this.options

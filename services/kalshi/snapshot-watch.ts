@@ -47,7 +47,7 @@ const NOT_WHOLE_BITS = NOT_WHOLE.reduce((bits, reason) => bits | reasonBit(reaso
  * are those of one monotonic clock, in milliseconds.
  */
 export class SnapshotWatch {
-  private readonly table: BookTable
+  private table: BookTable
   private readonly timeoutMs: number
   private readonly waits = new Map<string, Wait>()
   private readonly askedAtMs = new Map<string, number>()
@@ -68,6 +68,11 @@ export class SnapshotWatch {
     let count = 0
     for (const { rounds, slot } of this.waits.values()) if (rounds > 0 && !this.isWhole(slot)) count++
     return count
+  }
+
+  /** From now on the books are those of another table, in the same slots. */
+  moveTo(table: BookTable): void {
+    this.table = table
   }
 
   /** A snapshot should come unasked: the market was just subscribed. A wait under way goes on. */

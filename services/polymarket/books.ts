@@ -118,6 +118,14 @@ export class PolymarketBooks {
     this.table.raise(slot, 'awaiting_snapshot')
   }
 
+  /** Goes on with a book where other books, of the same slots, stand: their connection keeps it from now on. */
+  takeOver(slot: number, from: PolymarketBooks): void {
+    this.freshness.copy(slot, from.freshness)
+    const group = from.held.get(slot)
+    if (group === undefined) this.held.delete(slot)
+    else this.held.set(slot, group)
+  }
+
   /** True until a book had its snapshot. */
   isAwaiting(slot: number): boolean {
     return this.has(slot, AWAITING)

@@ -27,6 +27,11 @@ export class Freshness {
     this.state[slot * STRIDE + IS_TOLD] = 0
   }
 
+  /** Goes on with a book where another stream stands. */
+  copy(slot: number, from: Freshness): void {
+    this.state.set(from.state.subarray(slot * STRIDE, (slot + 1) * STRIDE), slot * STRIDE)
+  }
+
   /** Records that a book is subscribed anew: what comes next says by itself how far the stream is. */
   subscribed(slot: number): void {
     this.state[slot * STRIDE + IS_TOLD] = 0
