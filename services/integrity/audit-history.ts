@@ -82,6 +82,14 @@ export class AuditHistory {
     return true
   }
 
+  /** Says that a watched book was the same since before its watch; false when it has changed within it. */
+  extend(slot: number, sinceMs: number): boolean {
+    const ring = this.rings[this.ringOf[slot] as number]
+    if (ring?.count !== 1) return false
+    ring.fromMs[0] = Math.min(ring.fromMs[0] as number, sinceMs)
+    return true
+  }
+
   unwatch(slot: number): void {
     const index = this.ringOf[slot] as number
     if (index === NONE) return

@@ -1,0 +1,223 @@
+import type { AuditResult } from './auditor.ts'
+import type { BookTable } from './book-table.ts'
+import type { Incidents } from './incidents.ts'
+import { UsualGaps, unusualAfter } from './usual-gaps.ts'
+
+/** A connection as liveness sees it. */
+export interface LiveConnection {
+  /** One name for one connecting: another after it was opened again. */
+  readonly key: string
+  /** Data frames that came on it; keep-alive answers do not count. */
+  readonly messages: number
+  /** Slots of the books that come on it. */
+  slots(): Iterable<number>
+}
+
+export interface LivenessOptions {
+  venue: string
+  table: BookTable
+  /** The connections that are open now. */
+  connections: () => Iterable<LiveConnection>
+  /** As `Auditor.urgent`. */
+  audit: (slot: number, unchangedForMs: number, onDone: (result: AuditResult) => void) => void
+  /** This connection is proven dead: cut it and dial again. */
+  recycle: (key: string, reason: string) => void
+  incidents: Incidents
+  /** Never jumps: for durations only. */
+  steadyNow?: () => number
+}
+
+export interface LivenessStatus {
+  /** Connections that are silent now, and not yet found quiet. */
+  silent: number
+  /** Times that a connection was unusually silent. */
+  silences: number
+  /** Silent connections that were only quiet. */
+  quietConnections: number
+  /** Silent connections that were dead. */
+  deadConnections: number
+  /** Times that a market was unusually silent, and how that ended. */
+  asked: number
+  quietMarkets: number
+  deadMarkets: number
+}
+
+/** What is known of one connection. */
+interface Pulse {
+  messages: number
+  /** Data came at least once since it was opened; before, its silence says nothing. */
+  changedAtMs: number
+  /** Usual time between two messages; NaN before the second look that found some. */
+  gapMs: number
+  /** Silent when no data came for this long. */
+  silentAfterMs: number
+  /** Set while its books are flagged. */
+  incident: number | null
+  /** Audits that are still out, and how many of those that came back found their book right. */
+  open: number
+  equal: number
+}
+
+const SCAN_EVERY_MS = 1_000
+/** A connection is not asked about sooner than this. */
+const FLOOR_MS = 5_000
+/** Silence is unusual after so many usual gaps. */
+const UNUSUAL_GAPS = 20
+/** Flagged within 15 s. */
+const LIVELY = { gapMs: 1_000, askAfterMs: 10_000 }
+const SMOOTHING = 0.1
+/** Of a silent connection so many of the busiest books are audited. */
+const SAMPLE = 10
+
+/**
+ * Tells quiet from dead, for each market and for each connection. Silence that is unusual is no proof: the books are
+ * audited. Where they are right, all is quiet, and is asked again after twice the time; where one is wrong, it is
+ * mended by the auditor's `repair`, or the connection is recycled.
+ *
+ * @example
+ * const liveness = new Liveness({
+ *   venue: 'polymarket', table, incidents,
+ *   connections: () => connections.open(),
+ *   audit: (slot, unchangedForMs, onDone) => auditor.urgent(slot, unchangedForMs, onDone),
+ *   recycle: (key, reason) => connections.drop(key, reason)
+ * })
+ * liveness.start()
+ */
+export class Liveness {
+  private readonly options: Required<LivenessOptions>
+  private readonly gaps: UsualGaps
+  private readonly pulses = new Map<string, Pulse>()
+  private readonly counts = { silences: 0, quietConnections: 0, deadConnections: 0 }
+  private readonly markets = { asked: 0, quietMarkets: 0, deadMarkets: 0 }
+  private timer: NodeJS.Timeout | null = null
+
+  constructor(options: LivenessOptions) {
+    this.options = { steadyNow: performance.now.bind(performance), ...options }
+    this.gaps = new UsualGaps(options.table)
+  }
+
+  start(): void {
+    this.timer ??= setInterval(() => this.scan(), SCAN_EVERY_MS)
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer)
+    this.timer = null
+    this.pulses.clear()
+  }
+
+  status(): LivenessStatus {
+    const silent = [...this.pulses.values()].filter(({ incident }) => incident !== null).length
+    return { silent, ...this.counts, ...this.markets }
+  }
+
+  /** Looks at every connection and every book; called once a second by `start`. */
+  scan(): void {
+    const nowMs = this.options.steadyNow()
+    const open = new Set<string>()
+    for (const connection of this.options.connections()) {
+      open.add(connection.key)
+      this.look(connection, nowMs)
+    }
+    for (const [key, { incident }] of this.pulses) {
+      if (open.has(key)) continue
+      this.pulses.delete(key)
+      if (incident !== null) this.options.incidents.end(incident)
+    }
+  }
+
+  private look(connection: LiveConnection, nowMs: number): void {
+    const { key, messages } = connection
+    let pulse = this.pulses.get(key)
+    if (pulse === undefined) {
+      pulse = {
+        messages,
+        changedAtMs: nowMs,
+        gapMs: Number.NaN,
+        silentAfterMs: Number.POSITIVE_INFINITY,
+        incident: null,
+        open: 0,
+        equal: 0
+      }
+      this.pulses.set(key, pulse)
+      // What an earlier connection of theirs left.
+      for (const slot of connection.slots()) this.options.table.clear(slot, 'silent')
+    }
+    const came = messages - pulse.messages
+    if (came > 0) this.beat(connection, pulse, came, nowMs)
+    else if (nowMs - pulse.changedAtMs > pulse.silentAfterMs) this.silent(connection, pulse, nowMs)
+    for (const slot of connection.slots()) {
+      const silentForMs = this.gaps.look(slot, nowMs)
+      // Of a silent connection each market is silent.
+      if (silentForMs !== null && pulse.incident === null) this.ask(slot, silentForMs, nowMs)
+    }
+  }
+
+  private beat(connection: LiveConnection, pulse: Pulse, came: number, nowMs: number): void {
+    const gapMs = (nowMs - pulse.changedAtMs) / came
+    pulse.gapMs = Number.isNaN(pulse.gapMs) ? gapMs : pulse.gapMs + SMOOTHING * (gapMs - pulse.gapMs)
+    pulse.silentAfterMs = unusualAfter(pulse.gapMs, UNUSUAL_GAPS, FLOOR_MS, LIVELY)
+    pulse.messages = connection.messages
+    pulse.changedAtMs = nowMs
+    if (pulse.incident !== null) this.speaks(connection, pulse)
+  }
+
+  private silent(connection: LiveConnection, pulse: Pulse, nowMs: number): void {
+    const { table, audit, incidents, venue } = this.options
+    const ageMs = nowMs - pulse.changedAtMs
+    pulse.silentAfterMs = ageMs * 2
+    if (pulse.open > 0) return
+    const live = [...connection.slots()].filter((slot) => table.verdicts.state(slot) === 'live')
+    if (live.length === 0) return
+    this.counts.silences++
+    const detail = `no data for ${Math.round(ageMs)} ms, where ${Math.round(pulse.gapMs)} ms are usual`
+    pulse.incident ??= incidents.note({
+      venue,
+      kind: 'silent_connection',
+      connection: connection.key,
+      detail
+    })
+    for (const slot of live) table.raise(slot, 'silent')
+    const busiest = live.sort((one, other) => this.gaps.of(one) - this.gaps.of(other)).slice(0, SAMPLE)
+    pulse.open = busiest.length
+    pulse.equal = 0
+    for (const slot of busiest)
+      audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) => this.answered(connection, pulse, result))
+  }
+
+  /** One of the audits of a silent connection came back. */
+  private answered(connection: LiveConnection, pulse: Pulse, result: AuditResult): void {
+    pulse.open--
+    if (this.pulses.get(connection.key) !== pulse || pulse.incident === null) return
+    if (result === 'equal') pulse.equal++
+    if (result === 'wrong') {
+      this.counts.deadConnections++
+      this.pulses.delete(connection.key)
+      this.options.incidents.end(pulse.incident)
+      this.options.recycle(connection.key, 'silent, and its books are wrong')
+    } else if (pulse.open === 0 && pulse.equal > 0) {
+      this.counts.quietConnections++
+      this.speaks(connection, pulse)
+    }
+    // What could not be read proves nothing: the books stay flagged until data comes or the next audits.
+  }
+
+  private speaks(connection: LiveConnection, pulse: Pulse): void {
+    const { table, incidents } = this.options
+    if (pulse.incident !== null) incidents.end(pulse.incident)
+    pulse.incident = null
+    for (const slot of connection.slots()) table.clear(slot, 'silent')
+  }
+
+  private ask(slot: number, silentForMs: number, nowMs: number): void {
+    const { table, audit } = this.options
+    if (table.verdicts.state(slot) !== 'live') return
+    if (silentForMs <= this.gaps.askAfterMs(slot)) return
+    this.gaps.asked(slot, silentForMs)
+    this.markets.asked++
+    audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) => {
+      if (result === 'wrong') this.markets.deadMarkets++
+      else if (result === 'equal') this.markets.quietMarkets++
+    })
+  }
+}
