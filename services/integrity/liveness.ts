@@ -66,6 +66,7 @@ const UNUSUAL_GAPS = 20
 /** Flagged within 15 s. */
 const LIVELY = { gapMs: 1_000, askAfterMs: 10_000 }
 const SMOOTHING = 0.1
+const SILENT = reasonBit('silent')
 /** Of a silent connection so many of the busiest books are audited. */
 const SAMPLE = 10
 
@@ -167,7 +168,8 @@ export class Liveness {
     const ageMs = nowMs - pulse.changedAtMs
     pulse.silentAfterMs = ageMs * 2
     if (pulse.open > 0) return
-    const live = [...connection.slots()].filter((slot) => table.verdicts.state(slot) === 'live')
+    const { reasons } = table.verdicts
+    const live = [...connection.slots()].filter((slot) => ((reasons[slot] as number) & ~SILENT) === 0)
     if (live.length === 0) return
     this.counts.silences++
     const detail = `no data for ${Math.round(ageMs)} ms, where ${Math.round(pulse.gapMs)} ms are usual`
