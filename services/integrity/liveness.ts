@@ -2,6 +2,7 @@ import type { AuditResult } from './auditor.ts'
 import type { BookTable } from './book-table.ts'
 import type { Incidents } from './incidents.ts'
 import { UsualGaps, unusualAfter } from './usual-gaps.ts'
+import { reasonBit } from './verdict.ts'
 
 /** A connection as liveness sees it. */
 export interface LiveConnection {
