@@ -7,6 +7,7 @@ import healthMonitor from './plugins/health-monitor.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
 import openapi from './plugins/openapi.ts'
 import polymarketFeed from './plugins/polymarket-feed.ts'
+import recycler from './plugins/recycler.ts'
 import responseValidation from './plugins/response-validation.ts'
 import security from './plugins/security.ts'
 import snapshotStore from './plugins/snapshot-store.ts'
@@ -53,6 +54,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await app.register(kalshiFeed)
     await app.register(polymarketFeed)
   }
+  await app.register(recycler)
   await app.register(healthMonitor)
   await app.register(v1, { prefix: '/v1' })
   return app

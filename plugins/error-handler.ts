@@ -2,43 +2,53 @@ import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ErrorBody } from '../schemas/error.ts'
-import { CrossbookError, NotReadyError } from '../services/errors.ts'
+import { CrossbookError, NotReadyError, OperatorKeyWrongError } from '../services/errors.ts'
 
 /** The one place that knows which of our errors is which HTTP status. */
 const STATUS_BY_CODE: Record<string, number> = {
   MARKET_NOT_FOUND: 404,
   EVENT_NOT_FOUND: 404,
+  OPERATOR_KEY_WRONG: 401,
+  OPERATOR_KEY_UNSET: 403,
+  RECYCLER_BUSY: 409,
   NOT_READY: 503
 }
 
 /** Stable codes for what Fastify itself refuses, where it is not simply a bad request. */
-const CODE_BY_STATUS: Record<number, string> = { 413: 'BODY_TOO_LARGE' }
+const CODE_BY_STATUS: Record<number, string> = {
+  403: 'FORBIDDEN',
+  408: 'REQUEST_TIMEOUT',
+  413: 'BODY_TOO_LARGE',
+  414: 'URI_TOO_LONG',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  431: 'HEADERS_TOO_LARGE'
+}
 
-const ALLOW = 'GET, HEAD'
+/** The methods that routes of ours answer, in the order in which `Allow` names them. */
+const METHODS = ['GET', 'HEAD', 'POST']
 
 export default fp(
   async (app) => {
-    const served: RegExp[] = []
+    const served: { method: string; pattern: RegExp }[] = []
 
     app.addHook('onRoute', ({ method, url }) => {
-      if (method === 'GET') served.push(pathPattern(url))
+      for (const one of [method].flat()) served.push({ method: one, pattern: pathPattern(url) })
     })
 
     // Before the body is read: what cannot be done here needs no parsing first.
     app.addHook('onRequest', (request, reply, done) => {
-      if (!request.is404 || request.method === 'GET' || request.method === 'HEAD') return done()
+      if (!request.is404) return done()
       const path = pathOf(request)
-      if (!served.some((pattern) => pattern.test(path))) return done()
+      const here = served.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+      const allow = METHODS.filter((method) => here.includes(method)).join(', ')
+      if (allow === '') return answerNotFound(request, reply)
       void reply
         .code(405)
-        .header('allow', ALLOW)
-        .send(body(405, 'METHOD_NOT_ALLOWED', `${path} answers ${ALLOW} only`))
+        .header('allow', allow)
+        .send(body(405, 'METHOD_NOT_ALLOWED', `${path} answers ${allow} only`))
     })
 
-    app.setNotFoundHandler((request, reply) => {
-      const message = `nothing is served at ${pathOf(request)}: see /docs`
-      void reply.code(404).send(body(404, 'ROUTE_NOT_FOUND', message))
-    })
+    app.setNotFoundHandler(answerNotFound)
 
     app.setErrorHandler(replyWithError)
   },
@@ -50,7 +60,13 @@ export function replyWithError(error: FastifyError, request: FastifyRequest, rep
   const [status, code, message] = describe(error)
   if (status === 500) request.log.error({ err: error }, 'a request failed')
   if (error instanceof NotReadyError) reply.header('retry-after', error.retryAfterSeconds)
+  if (error instanceof OperatorKeyWrongError) reply.header('www-authenticate', 'Bearer')
   void reply.code(status).send(body(status, code, message))
+}
+
+function answerNotFound(request: FastifyRequest, reply: FastifyReply): void {
+  const message = `nothing is served at ${pathOf(request)}: see /docs`
+  void reply.code(404).send(body(404, 'ROUTE_NOT_FOUND', message))
 }
 
 function describe(error: FastifyError): [status: number, code: string, message: string] {

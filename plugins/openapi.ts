@@ -3,6 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { stringify } from 'yaml'
 import { COMPONENT_SCHEMAS } from '../schemas/components.ts'
+import { errorExample } from '../schemas/responses.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,12 +35,28 @@ export default fp(
         },
         servers: [{ url: '/', description: 'This gateway' }],
         security: [{}],
+        components: {
+          securitySchemes: {
+            operatorKey: {
+              type: 'http',
+              scheme: 'bearer',
+              description:
+                'The key that OPERATOR_API_KEY sets; operator calls are refused while it is not set'
+            }
+          }
+        },
         tags: [
           { name: 'markets', description: 'Markets with their order books, quotes and verdicts' },
           { name: 'events', description: "The venues' own grouping of markets" },
           { name: 'schedule', description: 'When markets open, start and close' },
+          { name: 'recycler', description: 'How connections are renewed' },
           { name: 'health', description: 'How the gateway and its venues are doing' }
         ]
+      },
+      transformObject: (document) => {
+        if ('swaggerObject' in document) return document.swaggerObject
+        addErrorExamples(document.openapiObject as Specification)
+        return document.openapiObject
       },
       refResolver: {
         buildLocalReference: (json, _baseUri, _fragment, i) =>
@@ -58,3 +75,22 @@ export default fp(
   },
   { name: 'openapi', dependencies: ['error-handler', 'compression'] }
 )
+
+/** The part of a specification that is worked on. */
+interface Specification {
+  paths?: Record<string, Record<string, { responses?: Record<string, Response> }>>
+}
+interface Response {
+  content?: Record<string, { example?: unknown }>
+}
+
+/** A reference takes no words of its own, so each error's example is put beside it: else all would show the same. */
+function addErrorExamples({ paths = {} }: Specification): void {
+  const operations = Object.values(paths).flatMap((path) => Object.values(path))
+  for (const [status, { content }] of operations.flatMap(({ responses = {} }) => Object.entries(responses))) {
+    const media = content?.['application/json']
+    const example = errorExample(status)
+    // A copy each: YAML would write one and point at it from the others.
+    if (media !== undefined && example !== undefined) media.example = { ...example }
+  }
+}

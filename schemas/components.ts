@@ -5,6 +5,7 @@ import { EXAMPLES } from './examples.ts'
 import { HEALTH_SCHEMAS } from './health.ts'
 import { MARKET_SCHEMAS } from './market.ts'
 import { ORDER_BOOK_SCHEMAS } from './order-book.ts'
+import { RECYCLER_SCHEMAS } from './recycler.ts'
 import { SCHEDULE_SCHEMAS } from './schedule.ts'
 import { VerdictSchema } from './verdict.ts'
 
@@ -17,7 +18,8 @@ const components: readonly TSchema[] = [
   ...MARKET_SCHEMAS,
   ...EVENT_SCHEMAS,
   ...SCHEDULE_SCHEMAS,
-  ...HEALTH_SCHEMAS
+  ...HEALTH_SCHEMAS,
+  ...RECYCLER_SCHEMAS
 ]
 
 const examples = new Map<string, unknown>(Object.entries(EXAMPLES))

@@ -90,17 +90,46 @@ export const ConfigSchema = Type.Object({
   }),
   SILENT_AFTER_MS: Type.Integer({
     description:
-      'A connection that shows no keep-alive for this long is dropped, milliseconds; venues ping every 10 s',
-    minimum: 15_000,
+      'A connection on which nothing comes for this long, not even an answer to our pings, is dropped, milliseconds',
+    minimum: 3_000,
     maximum: MAX_TIMER_MS,
-    default: 30_000
+    default: 12_000
+  }),
+  AUDIT_PERIOD_MS: Type.Integer({
+    description: 'Every streamed book is compared with a REST read once in this time, milliseconds',
+    minimum: 2_000,
+    maximum: MAX_TIMER_MS,
+    default: 60_000
+  }),
+  DIALS_PER_SECOND: Type.Number({
+    description: 'Connections that one venue is asked for each second, and at once, however many were lost',
+    minimum: 0.1,
+    maximum: 1_000,
+    default: 5
+  }),
+  BREAKER_FAILURES: Type.Integer({
+    description:
+      'Failures in a row after which a REST host is not asked, or a connection not dialled, for a while',
+    minimum: 1,
+    maximum: 1_000,
+    default: 5
+  }),
+  BREAKER_OPEN_MS: Type.Integer({
+    description: 'How long that while is, milliseconds; then one trial decides',
+    minimum: 100,
+    maximum: MAX_TIMER_MS,
+    default: 10_000
   }),
   RECYCLER_INTERVAL_HOURS: Type.Number({
-    description:
-      'Hours between two renewals of the venue connections; read by the recycler, which is still to come',
+    description: 'Hours between two renewals of the venue connections, give or take a tenth',
     exclusiveMinimum: 0,
     maximum: 500,
     default: 12
+  }),
+  OPERATOR_API_KEY: Type.String({
+    description: 'Key of operator calls, such as to start a renewal; without it they are refused',
+    pattern: '^(\\S{16,})?$',
+    default: ''
   }),
   MAX_BOOK_DEPTH: Type.Integer({
     description: 'Deepest book that an answer may carry, levels a side',

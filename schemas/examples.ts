@@ -133,6 +133,53 @@ const venueHealth = {
   counters: { frames: 2_412_000, applied: 2_411_998, ignored: { unknown_type: 2 }, seen: {} }
 }
 
+const run = {
+  id: 3,
+  trigger: 'schedule',
+  startedAt: '2026-11-20T12:00:00.000Z',
+  endedAt: '2026-11-20T12:00:04.310Z',
+  durationMs: 4_310,
+  outcome: 'completed',
+  venues: [
+    {
+      venue: 'kalshi',
+      durationMs: 4_310,
+      error: null,
+      connections: [
+        {
+          name: 'kalshi',
+          outcome: 'swapped',
+          reason: null,
+          markets: 500,
+          equal: 491,
+          explained: 8,
+          differed: 1,
+          mended: 0,
+          fillMs: 640
+        }
+      ],
+      differed: {
+        total: 1,
+        items: [
+          {
+            marketId: market.id,
+            connection: 'kalshi',
+            levels: 1,
+            side: 'bid',
+            price: '0.41',
+            size: '1300',
+            freshSize: '1250'
+          }
+        ]
+      },
+      markets: 500,
+      added: { total: 0, items: [] },
+      changed: { total: 1, items: [{ id: market.id, fields: ['closeTime'] }] },
+      ended: { total: 0, items: [] }
+    }
+  ]
+}
+
 const page = <T>(item: T) => ({ page: 1, pageSize: 50, total: 1, items: [item] })
 
 export const EXAMPLES = {
@@ -147,6 +194,13 @@ export const EXAMPLES = {
   EventPage: page(event),
   ScheduleEntry: scheduleEntry,
   SchedulePage: page(scheduleEntry),
+  RecyclerRun: run,
+  RecyclerStatus: {
+    intervalHours: 12,
+    nextRunAt: '2026-11-21T00:14:31.882Z',
+    running: null,
+    lastRuns: [run]
+  },
   Health: {
     status: 'ok',
     startedAt: '2026-11-20T04:00:10.000Z',

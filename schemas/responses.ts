@@ -1,11 +1,51 @@
 import { Type } from 'typebox'
 import type { ErrorBody } from './error.ts'
 
-const ERROR_DESCRIPTIONS = {
-  400: 'A parameter is unknown or malformed; the message names it',
-  404: 'There is none with this id',
-  500: 'The request failed on our side; the log says why',
-  503: 'The first synchronisation is not done; retry after the seconds in Retry-After'
+interface ErrorAnswer {
+  description: string
+  example: ErrorBody
+}
+
+const ERRORS = {
+  400: answer(
+    'A parameter is unknown or malformed; the message names it',
+    { statusCode: 400, code: 'BAD_REQUEST', error: 'Bad Request' },
+    'query parameter page must be >= 1'
+  ),
+  401: answer(
+    'The operator key is missing or wrong',
+    { statusCode: 401, code: 'OPERATOR_KEY_WRONG', error: 'Unauthorized' },
+    'this call needs the header authorization: Bearer <OPERATOR_API_KEY>'
+  ),
+  403: answer(
+    'No operator key is set, so operator calls are refused',
+    { statusCode: 403, code: 'OPERATOR_KEY_UNSET', error: 'Forbidden' },
+    'operator calls are off: set OPERATOR_API_KEY to allow them'
+  ),
+  404: answer(
+    'There is none with this id',
+    { statusCode: 404, code: 'MARKET_NOT_FOUND', error: 'Not Found' },
+    'no market kalshi:NOPE: see /v1/markets/index for the ids that are served'
+  ),
+  409: answer(
+    'A run is under way',
+    { statusCode: 409, code: 'RECYCLER_BUSY', error: 'Conflict' },
+    'run 3 is under way: see /v1/recycler'
+  ),
+  500: answer(
+    'The request failed on our side; the log says why',
+    { statusCode: 500, code: 'INTERNAL_ERROR', error: 'Internal Server Error' },
+    'the request failed on our side: the log says why'
+  ),
+  503: answer(
+    'The first synchronisation is not done; retry after the seconds in Retry-After',
+    { statusCode: 503, code: 'NOT_READY', error: 'Service Unavailable' },
+    'the first synchronisation with the venues is not done: retry in 2 s'
+  )
+}
+
+function answer(description: string, fixed: Omit<ErrorBody, 'message'>, message: string): ErrorAnswer {
+  return { description, example: { ...fixed, message } }
 }
 
 const RETRY_AFTER = Type.Integer({ description: 'Seconds to wait before asking again' })
@@ -14,7 +54,7 @@ const ETAG = Type.String({ description: 'Stands for exactly these bytes: send it
 /** Documents the validator of an answer. */
 export const ETAG_HEADER = { headers: { ETag: ETAG } }
 
-type ErrorStatus = keyof typeof ERROR_DESCRIPTIONS
+type ErrorStatus = keyof typeof ERRORS
 
 /** Returns the declarations of the errors that a route can answer; any can fail with 500. */
 export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]) {
@@ -22,12 +62,17 @@ export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]
     status,
     Type.Unsafe<ErrorBody>(
       Type.Ref('Error', {
-        description: ERROR_DESCRIPTIONS[status],
+        description: ERRORS[status].description,
         ...(status === 503 && { headers: { 'Retry-After': RETRY_AFTER } })
       })
     )
   ])
   return Object.fromEntries(entries) as Record<Status | 500, ReturnType<typeof Type.Unsafe<ErrorBody>>>
+}
+
+/** Returns what an error with this status looks like; undefined for one that is not declared anywhere. */
+export function errorExample(status: string): ErrorBody | undefined {
+  return (ERRORS as Record<string, ErrorAnswer>)[status]?.example
 }
 
 /** The answer to a client that already holds the current state. */

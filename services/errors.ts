@@ -51,7 +51,7 @@ export class ConfigError extends CrossbookError {
 
 /** A venue's REST answer that is not what the protocol says; `status` is null when there was no answer. */
 export class VenueRestError extends CrossbookError {
-  readonly code = 'VENUE_REST'
+  readonly code: string = 'VENUE_REST'
   readonly status: number | null
   readonly retryable: boolean
 
@@ -59,5 +59,43 @@ export class VenueRestError extends CrossbookError {
     super(message, options)
     this.status = status
     this.retryable = retryable
+  }
+}
+
+/** A circuit breaker is open: the venue was not asked. What is in memory goes on being served with its verdict. */
+export class UpstreamUnavailableError extends VenueRestError {
+  override readonly code = 'UPSTREAM_UNAVAILABLE'
+  readonly retryInMs: number
+
+  constructor(upstream: string, retryInMs: number, lastFailure: string) {
+    super(`${upstream} is not asked for another ${Math.ceil(retryInMs)} ms: ${lastFailure}`, null, true)
+    this.retryInMs = retryInMs
+  }
+}
+
+/** A run of the recycler is under way, and there is one at a time. */
+export class RecyclerBusyError extends CrossbookError {
+  readonly code = 'RECYCLER_BUSY'
+
+  constructor(runId: number) {
+    super(`run ${runId} is under way: see /v1/recycler`)
+  }
+}
+
+/** An operator call, but no operator key is set: such calls are refused. */
+export class OperatorKeyUnsetError extends CrossbookError {
+  readonly code = 'OPERATOR_KEY_UNSET'
+
+  constructor() {
+    super('operator calls are off: set OPERATOR_API_KEY to allow them')
+  }
+}
+
+/** An operator call without the operator key, or with another one. */
+export class OperatorKeyWrongError extends CrossbookError {
+  readonly code = 'OPERATOR_KEY_WRONG'
+
+  constructor() {
+    super('this call needs the header authorization: Bearer <OPERATOR_API_KEY>')
   }
 }

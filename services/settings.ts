@@ -2,7 +2,7 @@ import { envSchema } from 'env-schema'
 import { type Config, ConfigSchema } from '../schemas/config.ts'
 import { ConfigError } from './errors.ts'
 
-const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET'])
+const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET', 'OPERATOR_API_KEY'])
 
 interface SchemaFailure {
   instancePath: string

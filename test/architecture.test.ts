@@ -20,6 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'services/polymarket': ['services/venue', 'services/integrity', 'services/orderbook', 'services/numbers'],
   'services/health': ['services/snapshots', 'services/venue', 'services/integrity', 'schemas'],
   'services/snapshots': ['services/integrity', 'services/orderbook', 'services/numbers', 'schemas'],
+  'services/recycler': ['services/venue', 'services/numbers'],
   simulator: [],
   plugins: ['services', 'schemas'],
   routes: ['services', 'schemas', 'plugins'],

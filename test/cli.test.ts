@@ -75,7 +75,7 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
       { REDISCOVERY_INTERVAL_MS: '2147483648' },
       /^crossbook: REDISCOVERY_INTERVAL_MS must be <= 2147483647, [^\n]*$/
     ],
-    [{ SILENT_AFTER_MS: '5000' }, /^crossbook: SILENT_AFTER_MS must be >= 15000, [^\n]*$/],
+    [{ SILENT_AFTER_MS: '500' }, /^crossbook: SILENT_AFTER_MS must be >= 3000, [^\n]*$/],
     [{ RECYCLER_INTERVAL_HOURS: '0' }, /^crossbook: RECYCLER_INTERVAL_HOURS must be > 0, but is "0"$/],
     [
       { KALSHI_API_KEY: 'id' },

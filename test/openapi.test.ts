@@ -21,14 +21,16 @@ interface Operation {
 }
 
 interface Specification {
-  paths: Record<string, { get: Operation }>
+  paths: Record<string, Record<'get' | 'post', Operation>>
   components: { schemas: Record<string, { examples?: unknown[]; properties?: Record<string, object> }> }
 }
 
 const FILE = fileURLToPath(new URL('../openapi.yaml', import.meta.url))
 const text = readFileSync(FILE, 'utf8')
 const specification: Specification = parse(text)
-const operations = Object.entries(specification.paths).map(([path, { get }]) => ({ path, ...get }))
+const operations = Object.entries(specification.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation }))
+)
 
 const ajv = new Ajv2020({ strict: false, allErrors: true })
 ajvFormats.default(ajv)
@@ -47,7 +49,8 @@ const unsynced: VenueFeed = {
   venue: 'kalshi',
   start: () => {},
   stop: async () => {},
-  status: () => ({ ...({} as FeedStatus), synced: false, connections: [] })
+  status: () => ({ ...({} as FeedStatus), synced: false, connections: [] }),
+  recycle: () => Promise.reject(new Error('there is nothing to renew'))
 }
 
 async function served(t: Test): Promise<FastifyInstance> {
@@ -82,13 +85,16 @@ t.test('every operation has a name, words, an example, and a schema for each ans
     'getLiveness',
     'getMarket',
     'getReadiness',
+    'getRecycler',
     'getSchedule',
     'listEvents',
     'listMarketIndex',
     'listMarkets',
+    'startRecyclerRun',
     'streamMarkets'
   ])
-  for (const { path, operationId, summary, description, tags, parameters = [], responses } of operations) {
+  for (const operation of operations) {
+    const { path, method, operationId, summary, description, tags, parameters = [], responses } = operation
     t.ok(summary && description && tags.length === 1, `${operationId} is described`)
     for (const { name, description } of parameters) t.ok(description, `${operationId}: ${name} is described`)
     for (const [status, { content }] of Object.entries(responses)) {
@@ -105,7 +111,7 @@ t.test('every operation has a name, words, an example, and a schema for each ans
           t.ok(example, `${name} has an example`)
           matches(
             t,
-            pointer('paths', path, 'get', 'responses', status, 'content', type, 'schema'),
+            pointer('paths', path, method, 'responses', status, 'content', type, 'schema'),
             example,
             `${name}: the example`
           )
@@ -127,14 +133,21 @@ t.test('every answer of every route matches openapi.yaml', async (t) => {
   const held = async (url: string) => ({ 'if-none-match': (await app.inject(url)).headers.etag })
   const asked = new Set<string>()
 
-  const check = async (path: string, url: string, status: number, from = app, headers = {}) => {
-    const response = await from.inject({ url, headers })
+  const check = async (
+    path: string,
+    url: string,
+    status: number,
+    from = app,
+    headers = {},
+    method: 'get' | 'post' = 'get'
+  ) => {
+    const response = await from.inject({ method, url, headers })
     const name = `${url} ${status}`
     t.equal(response.statusCode, status, name)
     asked.add(`${path} ${status}`)
     if (status === 304) return
     const type = String(response.headers['content-type']).split(';', 1)[0] as string
-    const schema = pointer('paths', path, 'get', 'responses', String(status), 'content', type, 'schema')
+    const schema = pointer('paths', path, method, 'responses', String(status), 'content', type, 'schema')
     if (type !== 'application/x-ndjson') return matches(t, schema, response.json(), name)
     matches(t, schema, response.body, name)
     for (const line of response.body.split('\n').slice(0, -1)) {
@@ -162,7 +175,8 @@ t.test('every answer of every route matches openapi.yaml', async (t) => {
     ],
     ['/v1/events', '/v1/events'],
     ['/v1/events/{id}', '/v1/events/kalshi:KXTEST-EVENT-1'],
-    ['/v1/schedule', '/v1/schedule', '/v1/schedule?venue=polymarket']
+    ['/v1/schedule', '/v1/schedule', '/v1/schedule?venue=polymarket'],
+    ['/v1/recycler', '/v1/recycler']
   ]
   for (const [path, ...urls] of good) {
     for (const url of urls) await check(path, url, 200)
@@ -173,6 +187,29 @@ t.test('every answer of every route matches openapi.yaml', async (t) => {
     if (responses[404]) await check(path, path.replace('{id}', 'kalshi:NOPE'), 404)
     if (responses[503]) await check(path, first, 503, starting)
   }
+  const runs = '/v1/recycler/runs'
+  const withKey = (key: string) => ({ authorization: `Bearer ${key}` })
+  const operated = await build(t, { OPERATOR_API_KEY: 'k'.repeat(16) })
+  await check(runs, runs, 403, app, withKey('k'.repeat(16)), 'post')
+  await check(runs, runs, 401, operated, withKey('wrong'), 'post')
+  await check(runs, `${runs}?nonsense=1`, 400, operated, withKey('k'.repeat(16)), 'post')
+  let release = () => {}
+  operated.venueFeeds.push({
+    ...unsynced,
+    status: () => ({ ...unsynced.status(), synced: true }),
+    recycle: () =>
+      new Promise((resolve) => {
+        release = () =>
+          resolve({ connections: [], before: new Map(), after: new Map(), discoveryError: 'no answer' })
+      })
+  })
+  await check(runs, runs, 202, operated, withKey('k'.repeat(16)), 'post')
+  await check(runs, runs, 409, operated, withKey('k'.repeat(16)), 'post')
+  await check('/v1/recycler', '/v1/recycler', 200, operated)
+  release()
+  while (operated.recycler.status().running !== null) await new Promise(setImmediate)
+  await check('/v1/recycler', '/v1/recycler', 200, operated)
+
   const declared = operations.flatMap(({ path, responses }) =>
     Object.keys(responses).map((status) => `${path} ${status}`)
   )

@@ -2,10 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import events from './events/index.ts'
 import health from './health/index.ts'
 import markets from './markets/index.ts'
+import recycler from './recycler/index.ts'
 import schedule from './schedule/index.ts'
 
 const v1: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(health)
+  await app.register(recycler)
   await app.register(async (data) => {
     // Before the first synchronisation an empty list would pass for the truth.
     data.addHook('onRequest', (_request, _reply, done) => {
