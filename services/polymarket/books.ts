@@ -1,20 +1,14 @@
-import { ArenaFullError } from '../errors.ts'
 import type { BookTable } from '../integrity/book-table.ts'
-import { reasonBit } from '../integrity/verdict.ts'
-import { ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
-import { NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { Counters } from '../venue/counters.ts'
 import { BYTES } from '../venue/frame-bytes.ts'
 import { AssetIndex } from './asset-index.ts'
-import { ChangeList, MAX_CHANGES } from './change-list.ts'
-import { Freshness } from './freshness.ts'
-import { MatchGroup } from './match-group.ts'
-import { type ParsedBook, type ParsedLevel, type ParsedMessage, parseFrame } from './parse.ts'
+import { BookWriter, type CorruptReason, type SeedResult } from './book-writer.ts'
+import { ChangeList, MAX_CHANGES, NOT_TOLD } from './change-list.ts'
+import type { DriftKind } from './drift-watch.ts'
+import { type ParsedBook, type ParsedMessage, parseFrame } from './parse.ts'
+import { BookProofs, type ProofStatus } from './proofs.ts'
 import { FrameScanner } from './scan.ts'
-
-/** Why the book of one market must be read again. */
-export type CorruptReason = 'drift' | 'crossed' | 'snapshot_behind' | 'arena_full'
 
 /** What a message says of a market beyond its book. */
 export type Hint =
@@ -23,8 +17,8 @@ export type Hint =
 
 export interface PolymarketBooksOptions {
   table: BookTable
-  /** Called when a fresh book is needed; may be called many times for one. */
-  onCorrupt?: (assetId: string, slot: number, reason: CorruptReason) => void
+  /** Called when a fresh book is needed; may be called many times for one. `frame` is the message that showed it. */
+  onCorrupt?: (assetId: string, slot: number, reason: CorruptReason, frame: Buffer | null) => void
   onHint?: (hint: Hint) => void
   /** Give every asset a slot of its own at its first snapshot: for recordings, where nobody knows the markets. */
   autoFollow?: boolean
@@ -32,35 +26,31 @@ export interface PolymarketBooksOptions {
   onRefused?: (reason: string, frame: Buffer) => void
   /** Off only to measure what it is worth. */
   useScanner?: boolean
+  /** Time for proofs, as a share of one core; 0 turns them off. */
+  hashBudgetPercent?: number
+  now?: () => number
   /** Milliseconds on a clock that never jumps. */
   steadyNow?: () => number
 }
 
-/** What became of a book that was read over REST. */
-export type SeedResult = 'taken' | 'older' | 'refused' | 'unknown'
-
-/** A group that got no message for this long has ended; the venue sends the parts of one back to back. */
-const GROUP_SILENCE_MS = 100
-
 /** Reasons under which a frame is ignored because we do not know what it says. */
-const NOT_UNDERSTOOD = new Set(['malformed', 'not_utf8', 'unknown_event_type', 'drift'])
+const NOT_UNDERSTOOD = new Set(['malformed', 'not_utf8', 'unknown_event_type', 'drift', 'market_drift'])
 
 /** In place of a slot, for an element that is the complement of one before it. */
 const COMPLEMENT = -2
-
-const AWAITING = reasonBit('awaiting_snapshot')
-const CROSSED = reasonBit('crossed')
+const DEFAULT_HASH_BUDGET_PERCENT = 10
 
 /**
  * Applies frames of the market channel to the books of followed markets: the only place that does, for the live feed
  * and for recordings alike. One market has one book, that of its first outcome's token; what the venue says of the
- * complement's is its mirror, so it is counted and left out.
+ * complement's is its mirror, so it is counted and left out, save for its hash, which proves the same book.
  */
 export class PolymarketBooks {
   readonly counters = new Counters()
   private readonly table: BookTable
   private readonly options: Required<Omit<PolymarketBooksOptions, 'table'>>
   private readonly assets: AssetIndex
+  private readonly slotsByMarket = new Map<string, number>()
   private readonly bids = new LevelList()
   private readonly asks = new LevelList()
   /** The message that is being applied. */
@@ -68,9 +58,10 @@ export class PolymarketBooks {
   private readonly scanner = new FrameScanner(this.changes, this.bids, this.asks)
   /** Of each of its elements. */
   private readonly slots = new Int32Array(MAX_CHANGES)
-  private readonly held = new Map<number, MatchGroup>()
-  private readonly freshness: Freshness
-  /** Of the frame that is being applied: whether any element was, and why the first that was not was left out. */
+  private readonly proofs: BookProofs
+  private readonly writer: BookWriter
+  /** The frame that is being applied; whether any element was, and why the first that was not was left out. */
+  private frame: Buffer | null = null
   private applied = false
   private ignored: string | null = null
 
@@ -81,25 +72,61 @@ export class PolymarketBooks {
     onRefused = () => {},
     autoFollow = false,
     useScanner = true,
+    hashBudgetPercent = DEFAULT_HASH_BUDGET_PERCENT,
+    now = Date.now,
     steadyNow = performance.now.bind(performance)
   }: PolymarketBooksOptions) {
+    const { counters, changes, bids, asks } = this
     this.table = table
-    this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner, steadyNow }
+    this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner, hashBudgetPercent, now, steadyNow }
     this.assets = new AssetIndex(table.capacityMarkets)
-    this.freshness = new Freshness(table.capacityMarkets)
+    const corrupt = (slot: number, reason: CorruptReason) =>
+      onCorrupt(this.assets.assetOf(slot), slot, reason, this.frame)
+    this.proofs = new BookProofs({
+      table,
+      counters,
+      budgetPercent: hashBudgetPercent,
+      onMismatch: corrupt,
+      now,
+      steadyNow
+    })
+    const { proofs } = this
+    this.writer = new BookWriter({
+      table,
+      counters,
+      proofs,
+      changes,
+      bids,
+      asks,
+      onCorrupt: corrupt,
+      steadyNow
+    })
   }
 
-  /** Applies the frames of a market's first token to the book in `slot`; null where the complement is not known. */
-  follow(assetId: string, slot: number, complementId: string | null): void {
+  /**
+   * Applies the frames of a market's first token to the book in `slot`; null where the complement is not known, or
+   * the market's condition id.
+   */
+  follow(
+    assetId: string,
+    slot: number,
+    complementId: string | null,
+    conditionId: string | null = null
+  ): void {
     this.assets.follow(assetId, slot, complementId)
-    this.freshness.reset(slot)
-    this.held.delete(slot)
+    this.proofs.follow(slot, assetId, complementId)
+    this.writer.reset(slot)
+    if (conditionId !== null) this.slotsByMarket.set(conditionId, slot)
   }
 
-  unfollow(assetId: string, complementId: string | null): void {
+  unfollow(assetId: string, complementId: string | null, conditionId: string | null = null): void {
     const slot = this.slotOf(assetId)
-    if (slot !== undefined) this.held.delete(slot)
+    if (slot !== undefined) {
+      this.writer.reset(slot)
+      this.proofs.unfollow(slot)
+    }
     this.assets.unfollow(assetId, complementId)
+    if (conditionId !== null) this.slotsByMarket.delete(conditionId)
   }
 
   slotOf(assetId: string): number | undefined {
@@ -113,22 +140,27 @@ export class PolymarketBooks {
 
   /** The subscription of a book starts anew: it waits for its snapshot and keeps its last levels, flagged. */
   awaitSnapshot(slot: number): void {
-    this.held.delete(slot)
-    this.freshness.subscribed(slot)
-    this.table.raise(slot, 'awaiting_snapshot')
+    this.writer.awaitSnapshot(slot)
   }
 
   /** Goes on with a book where other books, of the same slots, stand: their connection keeps it from now on. */
   takeOver(slot: number, from: PolymarketBooks): void {
-    this.freshness.copy(slot, from.freshness)
-    const group = from.held.get(slot)
-    if (group === undefined) this.held.delete(slot)
-    else this.held.set(slot, group)
+    this.writer.takeOver(slot, from.writer)
+    this.proofs.forget(slot)
   }
 
   /** True until a book had its snapshot. */
   isAwaiting(slot: number): boolean {
-    return this.has(slot, AWAITING)
+    return this.writer.isAwaiting(slot)
+  }
+
+  /** True when a book cannot be proved for want of what only a REST reading tells. */
+  needsFacts(slot: number): boolean {
+    return this.proofs.needsFacts(slot)
+  }
+
+  proofStatus(): ProofStatus {
+    return this.proofs.status()
   }
 
   /**
@@ -138,7 +170,9 @@ export class PolymarketBooks {
   apply(frame: Buffer, receivedAtMs: number): void {
     this.applied = false
     this.ignored = null
+    this.frame = frame
     this.applyElements(frame, receivedAtMs)
+    this.frame = null
     const { counters } = this
     counters.frames++
     if (!this.applied) counters.ignore(this.ignored ?? 'empty')
@@ -170,42 +204,37 @@ export class PolymarketBooks {
    */
   seed(book: ParsedBook, receivedAtMs: number, streaming: boolean): SeedResult {
     const slot = this.slotOf(book.assetId)
-    if (slot === undefined) return 'unknown'
-    if (!streaming && !this.has(slot, AWAITING)) return 'older'
-    if (!this.freshness.holdsStream(slot, book.timestampMs, book.hash)) return 'older'
-    const { timestampMs } = book
-    if (!this.readLevels(book) || !this.replaceLevels(slot, timestampMs, receivedAtMs)) return 'refused'
-    let isWhole = true
-    if (streaming) {
-      this.freshness.seeded(slot, timestampMs)
-      isWhole = this.resynced(slot)
-    } else this.table.setSource(slot, 'poll')
-    this.table.touch(slot)
-    return isWhole ? 'taken' : 'refused'
+    return slot === undefined ? 'unknown' : this.writer.seed(slot, book, receivedAtMs, streaming)
   }
 
-  /** Ends the match groups that got no message for a while; with no time (of the steady clock), all of them. */
+  /**
+   * Does what is due when no message comes: ends match groups, proves books that fell silent. With no time (of the
+   * steady clock) it ends all groups.
+   */
   settle(nowMs = Number.POSITIVE_INFINITY): void {
-    for (const [slot, group] of this.held)
-      if (nowMs - group.heardAtMs >= GROUP_SILENCE_MS) this.endGroup(slot, group)
+    this.writer.settle(nowMs)
+    this.proofs.settle(nowMs === Number.POSITIVE_INFINITY ? this.options.steadyNow() : nowMs)
   }
 
   private applyScannedBook(frame: Buffer, receivedAtMs: number): void {
-    const { assetStart, assetEnd, hash, timestampMs } = this.changes
+    const { assetStart, assetEnd, hash, timestampMs, lastTradeStart, lastTradeEnd, tickStart, tickEnd } =
+      this.changes
     const start = assetStart[0] as number
     const end = assetEnd[0] as number
-    const slot = this.assets.find(start, end)
-    if (slot >= 0) this.replaceBook(slot, timestampMs[0] as number, hash[0] as number, receivedAtMs)
-    else {
-      const assetId = frame.toString('latin1', start, end)
-      this.replaceNew(assetId, timestampMs[0] as number, hash[0] as number, receivedAtMs)
-    }
+    const told = timestampMs[0] as number
+    let slot = this.assets.find(start, end)
+    if (slot < 0) slot = this.slotForNew(frame.toString('latin1', start, end))
+    if (slot < 0) return
+    const lastTrade =
+      lastTradeStart === NOT_TOLD ? null : frame.toString('latin1', lastTradeStart, lastTradeEnd)
+    const tickSize = tickStart === NOT_TOLD ? null : frame.toString('latin1', tickStart, tickEnd)
+    this.replace(slot, told, hash[0] as number, lastTrade, tickSize, receivedAtMs)
   }
 
   /** The elements of a message are about one market: its first token, and the complement before or after it. */
   private applyScannedChanges(frame: Buffer, receivedAtMs: number): void {
     const { assets, slots } = this
-    const { assetStart, assetEnd, count } = this.changes
+    const { assetStart, assetEnd, hash, count } = this.changes
     let home = -1
     for (let i = 0; i < count; i++) {
       const start = assetStart[i] as number
@@ -215,15 +244,43 @@ export class PolymarketBooks {
       slots[i] = slot
       if (slot >= 0) home = slot
     }
+    let mirrored = NOT_TOLD
     for (let i = 0; i < count; i++) {
       const slot = slots[i] as number
       const start = assetStart[i] as number
       const end = assetEnd[i] as number
       if (slot >= 0) this.change(slot, i, receivedAtMs)
-      else if (slot === COMPLEMENT || (home >= 0 && assets.isComplementOf(home, BYTES, start, end)))
+      else if (slot === COMPLEMENT || (home >= 0 && assets.isComplementOf(home, BYTES, start, end))) {
+        mirrored = hash[i] as number
         this.ignore('complement')
-      else this.ignoreUnfollowed(frame.toString('latin1', start, end))
+      } else this.ignoreUnfollowed(frame.toString('latin1', start, end))
     }
+    if (mirrored !== NOT_TOLD)
+      this.proofs.toldComplement(home, this.changes.timestampMs[0] as number, mirrored)
+  }
+
+  private change(slot: number, index: number, receivedAtMs: number): void {
+    const leftOut = this.writer.change(slot, index, receivedAtMs)
+    if (leftOut === null) this.applied = true
+    else this.ignore(leftOut)
+  }
+
+  private replace(
+    slot: number,
+    timestampMs: number,
+    hash: number,
+    lastTrade: string | null,
+    tickSize: string | null,
+    receivedAtMs: number
+  ): void {
+    const leftOut = this.writer.replace(slot, timestampMs, hash, receivedAtMs)
+    if (leftOut !== null) {
+      this.ignore(leftOut)
+      return
+    }
+    this.applied = true
+    if (lastTrade !== null) this.proofs.toldLastTrade(slot, lastTrade)
+    if (tickSize !== null) this.proofs.toldTick(slot, tickSize)
   }
 
   private applyMessage(message: ParsedMessage, receivedAtMs: number): void {
@@ -239,19 +296,18 @@ export class PolymarketBooks {
         return
       }
       case 'drift':
-        this.drift(message.assetId, message.timestampMs, message.hash)
+        this.drift(message.of, message.assetId, message.timestampMs, message.hash)
         return
-      case 'tick_size': {
-        const slot = this.assets.get(message.assetId) ?? this.assets.getComplement(message.assetId)
-        if (slot === undefined) this.ignore('unknown_market')
-        else {
-          this.ignore('tick_size_change')
-          // The tick is part of the hash, and the time of the book stays that of its last change.
-          this.freshness.rehashed(slot)
-          this.options.onHint({ kind: 'tick_size', slot, tickSize: message.tickSize })
-        }
+      case 'market_drift':
+        this.driftOfMarket(message.of, message.conditionId)
         return
-      }
+      case 'trade':
+        this.ignore('last_trade_price')
+        this.trade(message.assetId, message.price)
+        return
+      case 'tick_size':
+        this.changeTick(message.assetId, message.tickSize, message.timestampMs)
+        return
       case 'hint':
         this.ignore(message.hint)
         this.options.onHint({ kind: message.hint, conditionId: message.conditionId })
@@ -265,180 +321,54 @@ export class PolymarketBooks {
   }
 
   private applyBook(book: ParsedBook, receivedAtMs: number): void {
-    const { assetId, timestampMs, hash } = book
-    const slot = this.assets.get(assetId)
-    if (!this.readLevels(book)) this.drift(assetId, timestampMs, hash)
-    else if (slot !== undefined) this.replaceBook(slot, timestampMs, hash, receivedAtMs)
-    else this.replaceNew(assetId, timestampMs, hash, receivedAtMs)
+    const { assetId, timestampMs, hash, lastTrade, tickSize } = book
+    if (!this.writer.readLevels(book)) {
+      this.drift('book', assetId, timestampMs, hash)
+      return
+    }
+    const slot = this.assets.get(assetId) ?? this.slotForNew(assetId)
+    if (slot >= 0) this.replace(slot, timestampMs, hash, lastTrade, tickSize, receivedAtMs)
   }
 
-  /** Puts a book into `bids` and `asks` as the arena keeps it: both ascending, asks as bids for the complement. */
-  private readLevels({ bids, asks }: ParsedBook): boolean {
-    return fill(this.bids, bids, YES) && fill(this.asks, asks, NO)
-  }
-
-  /** A book of an asset that is not followed: in a recording, it is from now on. */
-  private replaceNew(assetId: string, timestampMs: number, hash: number, receivedAtMs: number): void {
+  /** An asset that is not followed: in a recording, it is from its first book on. Returns its slot, or -1. */
+  private slotForNew(assetId: string): number {
     const slot = this.options.autoFollow ? this.table.allocate() : -1
-    if (slot < 0) {
-      this.ignoreUnfollowed(assetId)
+    if (slot < 0) this.ignoreUnfollowed(assetId)
+    else this.follow(assetId, slot, null)
+    return slot
+  }
+
+  private trade(assetId: string, price: number): void {
+    const slot = this.assets.get(assetId) ?? this.assets.getComplement(assetId)
+    if (slot !== undefined) this.proofs.traded(slot, price)
+  }
+
+  private changeTick(assetId: string, tickSize: string, timestampMs: number): void {
+    const slot = this.assets.get(assetId) ?? this.assets.getComplement(assetId)
+    if (slot === undefined) {
+      this.ignore('unknown_market')
       return
     }
-    this.follow(assetId, slot, null)
-    this.replaceBook(slot, timestampMs, hash, receivedAtMs)
+    this.ignore('tick_size_change')
+    this.writer.rehashed(slot)
+    this.proofs.tickChanged(slot, tickSize, timestampMs)
+    this.options.onHint({ kind: 'tick_size', slot, tickSize })
   }
 
-  /** Replaces a book by the levels in `bids` and `asks`. */
-  private replaceBook(slot: number, timestampMs: number, hash: number, receivedAtMs: number): void {
-    if (this.has(slot, AWAITING)) {
-      // A snapshot that lacks changes which were told before it, and left out for want of one, is none.
-      if (this.freshness.isBehind(slot, timestampMs, hash)) {
-        this.ignore('snapshot_behind')
-        this.options.onCorrupt(this.assets.assetOf(slot), slot, 'snapshot_behind')
-        return
-      }
-    } else if (this.freshness.isInSeed(slot, timestampMs)) {
-      // After a REST book that was ahead of the stream, the stream's own past is not news.
-      this.ignore('before_snapshot')
-      return
-    }
-    this.freshness.streamed(slot, timestampMs, hash)
-    if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) {
-      this.options.onCorrupt(this.assets.assetOf(slot), slot, 'arena_full')
-      return
-    }
-    this.applied = true
-    this.freshness.seeded(slot, 0)
-    if (!this.resynced(slot)) this.options.onCorrupt(this.assets.assetOf(slot), slot, 'crossed')
-    this.table.touch(slot)
-  }
-
-  private replaceLevels(slot: number, timestampMs: number, receivedAtMs: number): boolean {
-    const { table } = this
-    this.held.delete(slot)
-    try {
-      table.arena.replace(slot, YES, this.bids)
-      table.arena.replace(slot, NO, this.asks)
-    } catch (error) {
-      // One side may be of the new book and the other of the old one.
-      table.arena.release(slot)
-      this.outOfRoom(slot, error)
-      return false
-    }
-    table.received(slot, receivedAtMs, timestampMs, Number.NaN)
-    return true
-  }
-
-  /** Takes back what a whole book answers; false for one that is crossed by itself. */
-  private resynced(slot: number): boolean {
-    const { table } = this
-    table.setSource(slot, 'websocket')
-    const isWhole = !table.arena.crossed(slot)
-    if (isWhole) table.resynced(slot)
-    else {
-      // Raised before the others are taken back, so that the book is at no moment live.
-      table.raise(slot, 'crossed')
-      table.clear(slot, 'awaiting_snapshot', 'arena_full', 'disconnected', 'drift')
-    }
-    return isWhole
-  }
-
-  /** Sets the size at one price of a book as the change at `index` says, or holds it back with its match group. */
-  private change(slot: number, index: number, receivedAtMs: number): void {
-    const timestampMs = this.changes.timestampMs[0] as number
-    const hash = this.changes.hash[index] as number
-    this.freshness.streamed(slot, timestampMs, hash)
-    if (this.has(slot, AWAITING)) {
-      this.ignore('awaiting_snapshot')
-      return
-    }
-    if (this.freshness.isInSeed(slot, timestampMs)) {
-      this.ignore('before_snapshot')
-      return
-    }
-    // The arena keeps an ask at p as a bid for the complement at 1 - p.
-    const outcome = this.changes.outcome[index] as Outcome
-    const told = this.changes.price[index] as PriceE4
-    const price = outcome === YES ? told : ONE_E4 - told
-    const size = this.changes.size[index] as SizeE6
-    let group = this.held.size === 0 ? undefined : this.held.get(slot)
-    if (group !== undefined && !group.includes(timestampMs, hash)) {
-      this.endGroup(slot, group)
-      group = undefined
-    }
-    try {
-      if (group !== undefined || this.wouldCross(slot, outcome, price, size)) {
-        group ??= new MatchGroup(timestampMs, hash)
-        group.receivedAtMs = receivedAtMs
-        group.heardAtMs = this.options.steadyNow()
-        group.add(outcome, price, size)
-        this.hold(slot, group)
-      } else {
-        const before = this.table.arena.setLevel(slot, outcome, price, size)
-        if (size === 0 && before === 0) this.counters.observe('removal_of_no_level')
-        this.table.received(slot, receivedAtMs, timestampMs, Number.NaN)
-        this.table.touch(slot)
-      }
-      this.applied = true
-    } catch (error) {
-      this.outOfRoom(slot, error)
-      this.options.onCorrupt(this.assets.assetOf(slot), slot, 'arena_full')
-    }
-  }
-
-  /** A book that is already known to be crossed has no state worth keeping: changes go straight in. */
-  private wouldCross(slot: number, outcome: Outcome, price: PriceE4, size: SizeE6): boolean {
-    if (size === 0) return false
-    const opposite = this.table.arena.priceAt(slot, outcome === YES ? NO : YES, 0)
-    return opposite >= 0 && price + opposite >= ONE_E4 && !this.has(slot, CROSSED)
-  }
-
-  private hold(slot: number, group: MatchGroup): void {
-    this.held.set(slot, group)
-    if (!group.applyIfWhole(this.table.arena, slot)) return
-    this.held.delete(slot)
-    this.table.received(slot, group.receivedAtMs, group.timestampMs, Number.NaN)
-    this.table.touch(slot)
-  }
-
-  /** The group got no more messages and still crosses the book: one of them was lost. */
-  private endGroup(slot: number, group: MatchGroup): void {
-    this.held.delete(slot)
-    try {
-      group.apply(this.table.arena, slot)
-    } catch (error) {
-      this.outOfRoom(slot, error)
-      this.options.onCorrupt(this.assets.assetOf(slot), slot, 'arena_full')
-      return
-    }
-    this.table.received(slot, group.receivedAtMs, group.timestampMs, Number.NaN)
-    this.corrupt(slot, 'crossed')
-    this.table.touch(slot)
-  }
-
-  private drift(assetId: string, timestampMs: number, hash: number): void {
+  private drift(kind: DriftKind, assetId: string, timestampMs: number, hash: number): void {
     const slot = this.assets.get(assetId)
     if (slot === undefined) {
       this.ignoreUnfollowed(assetId)
       return
     }
-    if (timestampMs >= 0) this.freshness.streamed(slot, timestampMs, hash)
     this.ignore('drift')
-    this.corrupt(slot, 'drift')
+    this.writer.drift(slot, kind, timestampMs, hash)
   }
 
-  private corrupt(slot: number, reason: 'drift' | 'crossed'): void {
-    this.table.raise(slot, reason)
-    this.options.onCorrupt(this.assets.assetOf(slot), slot, reason)
-  }
-
-  /** The book does not fit: what is left of it is no book, and no change may build on it. */
-  private outOfRoom(slot: number, error: unknown): void {
-    if (!(error instanceof ArenaFullError)) throw error
-    this.ignore('arena_full')
-    this.held.delete(slot)
-    this.table.raise(slot, 'awaiting_snapshot')
-    this.table.raise(slot, 'arena_full')
+  private driftOfMarket(kind: DriftKind, conditionId: string): void {
+    const slot = this.slotsByMarket.get(conditionId)
+    this.ignore(slot === undefined ? 'malformed' : 'drift')
+    if (slot !== undefined) this.writer.drift(slot, kind, NOT_TOLD, NOT_TOLD)
   }
 
   /** Takes note of an element that was left out; the frame's reason is the most telling one. */
@@ -449,15 +379,4 @@ export class PolymarketBooks {
   private ignoreUnfollowed(assetId: string): void {
     this.ignore(this.assets.getComplement(assetId) === undefined ? 'unknown_market' : 'complement')
   }
-
-  private has(slot: number, bit: number): boolean {
-    return ((this.table.verdicts.reasons[slot] as number) & bit) !== 0
-  }
-}
-
-function fill(list: LevelList, levels: readonly ParsedLevel[], outcome: Outcome): boolean {
-  list.clear()
-  for (const { price, size } of levels)
-    if (!list.push(outcome === YES ? price : ONE_E4 - price, size)) return false
-  return list.sort()
 }

@@ -66,7 +66,7 @@ export class HashWriter {
   /** Returns the folded hash of what was written, with this last trade: the venue's text, empty if there is none. */
   hashWith(lastTrade: string): number {
     const { bytes } = this
-    const at = this.end + bytes.latin1Write(lastTrade, this.end)
+    const at = this.end + bytes.write(lastTrade, this.end, 'latin1')
     return foldHash(hash('sha1', bytes.subarray(0, append(bytes, at, END)), 'hex'))
   }
 
@@ -81,7 +81,7 @@ export class HashWriter {
 
   /** What was written, with a last trade: for tests and for a report. */
   textWith(lastTrade: string): string {
-    return `${this.bytes.latin1Slice(0, this.end)}${lastTrade}"}`
+    return `${this.bytes.toString('latin1', 0, this.end)}${lastTrade}"}`
   }
 }
 

@@ -18,6 +18,12 @@ export interface ParsedBook {
   hash: number
   bids: ParsedLevel[]
   asks: ParsedLevel[]
+  /** What else goes into the hash, as the venue prints it; null where this message does not say it. */
+  market: string | null
+  tickSize: string | null
+  lastTrade: string | null
+  minOrderSize: string | null
+  negRisk: boolean | null
 }
 
 /** The new total at one price of one asset: BUY is a level of its bids, SELL of its asks. */
@@ -29,6 +35,9 @@ export interface ParsedChange {
   size: SizeE6
   timestampMs: number
   hash: number
+  /** The best prices after the change; -1 where the message tells none. */
+  bestBid: PriceE4
+  bestAsk: PriceE4
 }
 
 /** What one element of a frame says; whatever is wrong with it is a value too. */
@@ -36,9 +45,12 @@ export type ParsedMessage =
   | ParsedBook
   | ParsedChange
   /** About an asset, but not understood: its book cannot be trusted any more. Time and hash as far as readable. */
-  | { kind: 'drift'; assetId: string; timestampMs: number; hash: number }
+  | { kind: 'drift'; of: 'change' | 'book'; assetId: string; timestampMs: number; hash: number }
+  /** A change of nobody knows which asset, in a message that names its market by the condition id. */
+  | { kind: 'market_drift'; of: 'change' | 'book'; conditionId: string }
   /** The tick size as canonical decimal text, dollars. */
-  | { kind: 'tick_size'; assetId: string; tickSize: string }
+  | { kind: 'tick_size'; assetId: string; tickSize: string; timestampMs: number }
+  | { kind: 'trade'; assetId: string; price: PriceE4 }
   | { kind: 'hint'; hint: 'new_market' | 'market_resolved'; conditionId: string }
   /** A reading that the protocol page leaves open, met in this frame. */
   | { kind: 'observed'; reading: string }
@@ -103,8 +115,10 @@ function parseElement(element: unknown, messages: ParsedMessage[]): void {
     case 'market_resolved':
       messages.push(parseHint(element, element.event_type))
       return
-    case 'best_bid_ask':
     case 'last_trade_price':
+      messages.push(parseTrade(element))
+      return
+    case 'best_bid_ask':
       messages.push({ kind: 'ignored', reason: element.event_type })
       return
     default:
@@ -118,7 +132,9 @@ function parseChanges(message: Json, messages: ParsedMessage[]): void {
   if (Array.isArray(price_changes)) {
     for (const one of price_changes) {
       messages.push(
-        isObject(one) ? parseChange(one, one.asset_id, message.timestamp, one.hash) : MALFORMED_ELEMENT
+        isObject(one)
+          ? parseChange(one, one.asset_id, message.timestamp, one.hash, message.market)
+          : unreadable('change', message.market)
       )
     }
   } else if (Array.isArray(changes)) {
@@ -126,40 +142,74 @@ function parseChanges(message: Json, messages: ParsedMessage[]): void {
     for (const one of changes) {
       messages.push(
         isObject(one)
-          ? parseChange(one, message.asset_id, message.timestamp, message.hash)
-          : MALFORMED_ELEMENT
+          ? parseChange(one, message.asset_id, message.timestamp, message.hash, message.market)
+          : unreadable('change', message.market)
       )
     }
   } else {
     if (typeof message.side === 'string')
       messages.push({ kind: 'observed', reading: 'price_change_of_2024_08' })
-    messages.push(parseChange(message, message.asset_id, message.timestamp, message.hash))
+    messages.push(parseChange(message, message.asset_id, message.timestamp, message.hash, message.market))
   }
 }
 
 const MALFORMED_ELEMENT: ParsedMessage = { kind: 'ignored', reason: 'malformed' }
 
-function parseChange(change: Json, assetId: unknown, timestamp: unknown, hash: unknown): ParsedMessage {
-  if (typeof assetId !== 'string') return MALFORMED_ELEMENT
+/** A message of a known type that does not say in a known way which asset it is about. */
+function unreadable(of: 'change' | 'book', market: unknown): ParsedMessage {
+  return typeof market === 'string' ? { kind: 'market_drift', of, conditionId: market } : MALFORMED_ELEMENT
+}
+
+function parseChange(
+  change: Json,
+  assetId: unknown,
+  timestamp: unknown,
+  hash: unknown,
+  market: unknown
+): ParsedMessage {
+  if (typeof assetId !== 'string') return unreadable('change', market)
   const timestampMs = parseTimestamp(timestamp)
   const folded = typeof hash === 'string' ? foldHash(hash) : -1
   const price = parsePrice(change.price)
   const size = parseSize(change.size)
   const outcome = change.side === 'BUY' ? YES : change.side === 'SELL' ? NO : -1
   if (timestampMs < 0 || outcome < 0 || Number.isNaN(price) || Number.isNaN(size))
-    return { kind: 'drift', assetId, timestampMs, hash: folded }
-  return { kind: 'change', assetId, outcome: outcome as Outcome, price, size, timestampMs, hash: folded }
+    return { kind: 'drift', of: 'change', assetId, timestampMs, hash: folded }
+  return {
+    kind: 'change',
+    assetId,
+    outcome: outcome as Outcome,
+    price,
+    size,
+    timestampMs,
+    hash: folded,
+    bestBid: bestPrice(change.best_bid),
+    bestAsk: bestPrice(change.best_ask)
+  }
 }
 
 function parseBook(message: Json): ParsedMessage {
   const { asset_id: assetId } = message
-  if (typeof assetId !== 'string') return MALFORMED_ELEMENT
+  if (typeof assetId !== 'string') return unreadable('book', message.market)
   const timestampMs = parseTimestamp(message.timestamp)
   const hash = typeof message.hash === 'string' ? foldHash(message.hash) : -1
   const bids = parseLevels(message.bids)
   const asks = parseLevels(message.asks)
-  if (timestampMs < 0 || bids === null || asks === null) return { kind: 'drift', assetId, timestampMs, hash }
-  return { kind: 'book', assetId, timestampMs, hash, bids, asks }
+  if (timestampMs < 0 || bids === null || asks === null)
+    return { kind: 'drift', of: 'book', assetId, timestampMs, hash }
+  return {
+    kind: 'book',
+    assetId,
+    timestampMs,
+    hash,
+    bids,
+    asks,
+    market: textOrNull(message.market),
+    tickSize: textOrNull(message.tick_size),
+    lastTrade: textOrNull(message.last_trade_price),
+    minOrderSize: textOrNull(message.min_order_size),
+    negRisk: typeof message.neg_risk === 'boolean' ? message.neg_risk : null
+  }
 }
 
 function parseLevels(value: unknown): ParsedLevel[] | null {
@@ -177,10 +227,19 @@ function parseLevels(value: unknown): ParsedLevel[] | null {
   return levels
 }
 
-function parseTickSize({ asset_id, new_tick_size }: Json): ParsedMessage {
+function parseTickSize({ asset_id, new_tick_size, timestamp }: Json): ParsedMessage {
   if (typeof asset_id !== 'string' || typeof new_tick_size !== 'string') return MALFORMED_ELEMENT
   const tick = parsePrice(new_tick_size)
-  return tick > 0 ? { kind: 'tick_size', assetId: asset_id, tickSize: formatPrice(tick) } : MALFORMED_ELEMENT
+  if (!(tick > 0)) return MALFORMED_ELEMENT
+  const timestampMs = parseTimestamp(timestamp)
+  return { kind: 'tick_size', assetId: asset_id, tickSize: formatPrice(tick), timestampMs }
+}
+
+function parseTrade({ asset_id, price }: Json): ParsedMessage {
+  const traded = parsePrice(price)
+  return typeof asset_id === 'string' && !Number.isNaN(traded)
+    ? { kind: 'trade', assetId: asset_id, price: traded }
+    : { kind: 'ignored', reason: 'last_trade_price' }
 }
 
 function parseHint({ market }: Json, hint: 'new_market' | 'market_resolved'): ParsedMessage {
@@ -192,6 +251,16 @@ function parseHint({ market }: Json, hint: 'new_market' | 'market_resolved'): Pa
 /** Epoch milliseconds, or -1. */
 function parseTimestamp(value: unknown): number {
   return typeof value === 'string' && TIMESTAMP.test(value) ? Number(value) : -1
+}
+
+/** Only a proof hangs on it, so one that cannot be read is as good as none. */
+function bestPrice(value: unknown): PriceE4 {
+  const price = parsePrice(value)
+  return Number.isNaN(price) ? -1 : price
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
 }
 
 function parsePrice(value: unknown): PriceE4 {

@@ -7,7 +7,13 @@ export const VIEW = new DataView(BYTES.buffer)
 /** What a reader returns in place of a position where the frame is not of the form that it reads. */
 export const GIVE_UP = -1
 
-const QUOTE = 0x22
+export const QUOTE = 0x22
+export const COMMA = 0x2c
+export const OPEN_OBJECT = 0x7b
+export const CLOSE_OBJECT = 0x7d
+export const OPEN_ARRAY = 0x5b
+export const CLOSE_ARRAY = 0x5d
+const SPACE = 0x20
 const COLON = 0x3a
 const POINT = 0x2e
 const ZERO = 0x30
@@ -110,4 +116,10 @@ export function readTimestamp(start: number, end: number): number {
     value = value * 10 + digit
   }
   return value
+}
+
+/** Steps over a comma and the blank after it, if there is one. */
+export function afterComma(at: number): number {
+  if (BYTES[at] !== COMMA) return GIVE_UP
+  return BYTES[at + 1] === SPACE ? at + 2 : at + 1
 }

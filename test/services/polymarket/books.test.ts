@@ -56,8 +56,9 @@ function element(overrides: Record<string, unknown> = {}) {
     size: '25',
     side: 'BUY',
     hash,
-    best_bid: '0.42',
-    best_ask: '0.43',
+    // Not told, since these changes are made up: what is told is compared.
+    best_bid: '',
+    best_ask: '',
     ...overrides
   }
 }

@@ -1,0 +1,131 @@
+import type { PriceE4 } from '../numbers/decimal.ts'
+
+const STRIDE = 8
+const TIMESTAMP = 0
+const HASH = 1
+const COMPLEMENT_HASH = 2
+/** When it was told, on the steady clock as of the last tick; NONE once that was proved or given up. */
+const PENDING_AT = 3
+const BEST_BID = 4
+const BEST_ASK = 5
+const HEARD_AT = 6
+
+const NONE = -1
+
+/** The state of a book that one message told. */
+export interface ToldState {
+  timestampMs: number
+  hash: number
+}
+
+/**
+ * What the venue told last of each whole book, by slot: the time and folded hash of the message, that of the
+ * complement, and the best prices. Side by side, since each message writes them all.
+ */
+export class ProofMarks {
+  private readonly marks: Float64Array
+  /** Of books whose last message was older than the one before it: the later of the two. */
+  private readonly asides = new Map<number, ToldState>()
+
+  constructor(capacityMarkets: number) {
+    this.marks = new Float64Array(capacityMarkets * STRIDE)
+    for (let slot = 0; slot < capacityMarkets; slot++) this.reset(slot)
+  }
+
+  reset(slot: number): void {
+    const { marks } = this
+    const entry = slot * STRIDE
+    marks[entry + TIMESTAMP] = 0
+    marks[entry + HASH] = NONE
+    marks[entry + COMPLEMENT_HASH] = NONE
+    marks[entry + PENDING_AT] = NONE
+    marks[entry + HEARD_AT] = 0
+    if (this.asides.size > 0) this.asides.delete(slot)
+  }
+
+  set(
+    slot: number,
+    timestampMs: number,
+    hash: number,
+    bestBid: PriceE4,
+    bestAsk: PriceE4,
+    tickedAtMs: number
+  ): void {
+    const { marks } = this
+    const entry = slot * STRIDE
+    const toldMs = marks[entry + TIMESTAMP] as number
+    if (timestampMs < toldMs) {
+      const aside = this.asides.get(slot)
+      if (aside === undefined || aside.timestampMs < toldMs)
+        this.asides.set(slot, { timestampMs: toldMs, hash: marks[entry + HASH] as number })
+    }
+    marks[entry + TIMESTAMP] = timestampMs
+    marks[entry + HASH] = hash
+    marks[entry + COMPLEMENT_HASH] = NONE
+    marks[entry + PENDING_AT] = tickedAtMs
+    marks[entry + BEST_BID] = bestBid
+    marks[entry + BEST_ASK] = bestAsk
+    marks[entry + HEARD_AT] = tickedAtMs
+  }
+
+  /** Adds the complement's hash to a message that was set; one that was left out has none. */
+  setComplement(slot: number, timestampMs: number, hash: number): void {
+    const entry = slot * STRIDE
+    if (this.marks[entry + TIMESTAMP] === timestampMs) this.marks[entry + COMPLEMENT_HASH] = hash
+  }
+
+  /** True when something is still to be proved, and a message with this time and hash is not part of it. */
+  isOther(slot: number, timestampMs: number, hash: number): boolean {
+    const { marks } = this
+    const entry = slot * STRIDE
+    if ((marks[entry + PENDING_AT] as number) === NONE) return false
+    return marks[entry + HASH] !== hash || marks[entry + TIMESTAMP] !== timestampMs
+  }
+
+  isPending(slot: number): boolean {
+    return this.marks[slot * STRIDE + PENDING_AT] !== NONE
+  }
+
+  /** True when something is still to be proved that was told before a moment. */
+  isQuiet(slot: number, beforeMs: number): boolean {
+    const pendingAtMs = this.marks[slot * STRIDE + PENDING_AT] as number
+    return pendingAtMs !== NONE && pendingAtMs <= beforeMs
+  }
+
+  /** What was told is proved or given up; it stays to be compared with. */
+  done(slot: number): void {
+    this.marks[slot * STRIDE + PENDING_AT] = NONE
+  }
+
+  timestampMs(slot: number): number {
+    return this.marks[slot * STRIDE + TIMESTAMP] as number
+  }
+
+  hash(slot: number): number {
+    return this.marks[slot * STRIDE + HASH] as number
+  }
+
+  complementHash(slot: number): number {
+    return this.marks[slot * STRIDE + COMPLEMENT_HASH] as number
+  }
+
+  heardAtMs(slot: number): number {
+    return this.marks[slot * STRIDE + HEARD_AT] as number
+  }
+
+  bestBid(slot: number): PriceE4 {
+    return this.marks[slot * STRIDE + BEST_BID] as number
+  }
+
+  bestAsk(slot: number): PriceE4 {
+    return this.marks[slot * STRIDE + BEST_ASK] as number
+  }
+
+  aside(slot: number): ToldState | undefined {
+    return this.asides.size === 0 ? undefined : this.asides.get(slot)
+  }
+
+  forgetAside(slot: number): void {
+    if (this.asides.size > 0) this.asides.delete(slot)
+  }
+}
