@@ -106,6 +106,8 @@ const scheduleEntry = {
   closeTime: market.closeTime
 }
 
+const breaker = { state: 'closed', opened: 0, successes: 410, failures: 2, rejected: 0, changedAt: null }
+
 const venueHealth = {
   venue: 'kalshi',
   source: 'websocket',
@@ -122,14 +124,33 @@ const venueHealth = {
       reconnects: 1,
       lastError: null,
       connectedAt: '2026-11-20T04:00:12.001Z',
-      lastMessageAt: verdict.receivedAt
+      lastMessageAt: verdict.receivedAt,
+      breaker
     }
   ],
   markets: 500,
   booksByState: { live: 498, halted: 2 },
   booksByReason: { venue_paused: 2 },
   discovery: { lastAt: '2026-11-20T12:30:00.000Z', selected: 500, lastError: null },
-  rest: { requests: 410, failures: 0, retries: 2, lastError: null },
+  rest: {
+    requests: 412,
+    failures: 2,
+    retries: 2,
+    lastError: null,
+    hosts: [
+      {
+        name: 'kalshi',
+        requests: 412,
+        failures: 2,
+        retries: 2,
+        lastError: null,
+        breaker,
+        tokensPerSecond: 200,
+        tokensPerSecondMax: 200
+      }
+    ]
+  },
+  recovery: { losses: 1, recovered: 1, lastMs: 1_840.2, maxMs: 1_840.2, resubscribed: 500 },
   counters: { frames: 2_412_000, applied: 2_411_998, ignored: { unknown_type: 2 }, seen: {} }
 }
 

@@ -7,7 +7,27 @@ const milliseconds = (description: string) =>
   Type.Number({ description: `${description}, milliseconds`, minimum: 0 })
 const bytes = (description: string) => Type.Integer({ description: `${description}, bytes`, minimum: 0 })
 const countsBy = (description: string) => Type.Record(Type.String(), Type.Integer(), { description })
-const lastError = nullable(Type.String({ description: 'What last went wrong; null if nothing did' }))
+const lastError = nullable(Type.String({ description: 'What is wrong now; null once it works again' }))
+
+const BreakerHealthSchema = Type.Object(
+  {
+    state: Type.Enum(['closed', 'open', 'half_open'], {
+      type: 'string',
+      description: 'open: nothing is tried for a while; half_open: one trial is under way'
+    }),
+    opened: count('Times that it opened'),
+    successes: count('Calls that were answered'),
+    failures: count('Calls that failed'),
+    rejected: count('Calls that it did not let through'),
+    changedAt: nullable(dateTime('When its state changed last'))
+  },
+  {
+    $id: 'BreakerHealth',
+    additionalProperties: false,
+    description: 'The circuit breaker around one REST host or one connection’s dialling'
+  }
+)
+const breaker = Type.Unsafe<Static<typeof BreakerHealthSchema>>(Type.Ref('BreakerHealth'))
 
 export const LivenessSchema = Type.Object(
   { status: Type.Literal('up', { description: 'The process answers' }) },
@@ -41,9 +61,39 @@ const ConnectionHealthSchema = Type.Object(
     lastMessageAt: nullable(dateTime('Our clock at its last message')),
     messages: count('Messages received on it'),
     reconnects: count('Times that it was opened again after a loss'),
-    lastError
+    lastError,
+    breaker
   },
   { $id: 'ConnectionHealth', additionalProperties: false, description: 'One connection to a venue' }
+)
+
+const RestHostHealthSchema = Type.Object(
+  {
+    name: Type.String({ description: 'Which host' }),
+    requests: count('Requests made'),
+    failures: count('Requests that failed'),
+    retries: count('Requests made again'),
+    lastError,
+    breaker,
+    tokensPerSecond: Type.Number({
+      description:
+        'The present pace, in the tokens that the venue counts; it falls with 429 and slow answers',
+      minimum: 0
+    }),
+    tokensPerSecondMax: Type.Number({ description: 'The pace when all is well', minimum: 0 })
+  },
+  { $id: 'RestHostHealth', additionalProperties: false, description: 'One host that is asked over REST' }
+)
+
+const RecoveryHealthSchema = Type.Object(
+  {
+    losses: count('Connections that were open and were lost'),
+    recovered: count('Losses after which every book was whole again'),
+    lastMs: nullable(milliseconds('From the last loss that was recovered from to its last whole book')),
+    maxMs: nullable(milliseconds('The longest such time')),
+    resubscribed: count('Books that were subscribed again after losses')
+  },
+  { $id: 'RecoveryHealth', additionalProperties: false, description: 'How the losses of connections went' }
 )
 
 const VenueHealthSchema = Type.Object(
@@ -74,12 +124,16 @@ const VenueHealthSchema = Type.Object(
     rest: Type.Object(
       {
         requests: count('REST requests made'),
-        failures: count('REST requests that failed for good'),
+        failures: count('REST requests that failed'),
         retries: count('REST requests made again'),
-        lastError
+        lastError,
+        hosts: Type.Array(Type.Unsafe<Static<typeof RestHostHealthSchema>>(Type.Ref('RestHostHealth')), {
+          description: 'Each host of the venue'
+        })
       },
       { additionalProperties: false, description: 'The REST side of the venue' }
     ),
+    recovery: Type.Unsafe<Static<typeof RecoveryHealthSchema>>(Type.Ref('RecoveryHealth')),
     counters: Type.Object(
       {
         frames: count('Frames received'),
@@ -113,7 +167,7 @@ export const HealthSchema = Type.Object(
     status: Type.Enum(['ok', 'degraded', 'starting'], {
       type: 'string',
       description:
-        'starting: a venue never synchronised; degraded: a venue is unsynced or a connection is not open'
+        'starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, or a circuit breaker is not closed'
     }),
     startedAt: dateTime('When the process started to serve'),
     uptimeMs: milliseconds('Time since then'),
@@ -149,7 +203,10 @@ export type Health = Static<typeof HealthSchema>
 export const HEALTH_SCHEMAS = [
   LivenessSchema,
   ReadinessSchema,
+  BreakerHealthSchema,
   ConnectionHealthSchema,
+  RestHostHealthSchema,
+  RecoveryHealthSchema,
   VenueHealthSchema,
   ValidationHealthSchema,
   HealthSchema

@@ -89,7 +89,7 @@ async function connectSupervised(apply: (frame: Buffer, receivedAtMs: number) =>
     const socket = new SupervisedSocket({
       name: 'bench',
       url,
-      keepAlive: { kind: 'server-ping', timeoutMs: HOUR_MS },
+      keepAlive: { kind: 'ping', everyMs: HOUR_MS, timeoutMs: HOUR_MS },
       onOpen: resolve,
       onFrame,
       onDown: (reason) => {

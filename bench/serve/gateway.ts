@@ -123,7 +123,7 @@ async function connect(url: string): Promise<() => number> {
     const socket = new SupervisedSocket({
       name: 'bench',
       url,
-      keepAlive: { kind: 'server-ping', timeoutMs: HOUR_MS },
+      keepAlive: { kind: 'ping', everyMs: HOUR_MS, timeoutMs: HOUR_MS },
       onOpen: resolve,
       onFrame: (frame, receivedAtMs) => books.apply(frame, receivedAtMs, connection),
       onDown: (reason) => {

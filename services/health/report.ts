@@ -1,7 +1,7 @@
 import type { Health, VenueHealth } from '../../schemas/health.ts'
 import { isoTime } from '../snapshots/aggregate.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
-import type { FeedStatus } from '../venue/port.ts'
+import type { BreakerStatus, FeedStatus } from '../venue/port.ts'
 
 /** The books of one venue, counted by what their verdicts say. */
 interface BookCounts {
@@ -31,7 +31,8 @@ export function venueHealth(
       connections: status.connections.map(({ connectedAtMs, lastMessageAtMs, ...connection }) => ({
         ...connection,
         connectedAt: isoTime(connectedAtMs),
-        lastMessageAt: isoTime(lastMessageAtMs)
+        lastMessageAt: isoTime(lastMessageAtMs),
+        breaker: breakerHealth(connection.breaker)
       })),
       markets: books.markets,
       booksByState: books.byState,
@@ -41,7 +42,11 @@ export function venueHealth(
         selected: discovery.selected,
         lastError: discovery.lastError
       },
-      rest: { ...rest },
+      rest: {
+        ...rest,
+        hosts: rest.hosts.map((host) => ({ ...host, breaker: breakerHealth(host.breaker) }))
+      },
+      recovery: status.recovery,
       counters: {
         frames: counters.frames,
         applied: counters.applied,
@@ -55,8 +60,17 @@ export function venueHealth(
 /** Returns the one word for all venues together. */
 export function overallStatus(statuses: readonly FeedStatus[]): Health['status'] {
   if (statuses.some(({ synced }) => !synced)) return 'starting'
-  const open = statuses.every(({ connections }) => connections.every(({ state }) => state === 'open'))
-  return open ? 'ok' : 'degraded'
+  const isWell = statuses.every(
+    ({ refused, connections, rest }) =>
+      !refused &&
+      connections.every(({ state }) => state === 'open') &&
+      rest.hosts.every(({ breaker }) => breaker.state === 'closed')
+  )
+  return isWell ? 'ok' : 'degraded'
+}
+
+function breakerHealth({ changedAtMs, ...breaker }: BreakerStatus) {
+  return { ...breaker, changedAt: isoTime(changedAtMs) }
 }
 
 function countBooks(store: SnapshotStore): Map<string, BookCounts> {

@@ -1,15 +1,21 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
+import type { BookTable } from '../integrity/book-table.ts'
 import { listOf } from '../settings.ts'
+import { breakerLimits } from '../venue/breaker.ts'
 import type { MarketSink, ServedMarket } from '../venue/catalogue.ts'
+import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import type { FeedStatus, VenueFeed } from '../venue/port.ts'
+import { Recovery } from '../venue/recovery.ts'
+import type { ConnectionRecycle, RecycleOptions, VenueRecycle } from '../venue/recycle.ts'
 import type { Signer } from './auth.ts'
 import { KalshiBooks } from './books.ts'
 import { KalshiDiscovery } from './discovery.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import { KalshiMarkets } from './markets.ts'
 import { KalshiPoller } from './poller.ts'
+import { StreamRenewal } from './recycle.ts'
 import { KalshiRest } from './rest.ts'
 import { KalshiStream } from './stream.ts'
 
@@ -25,6 +31,9 @@ export type KalshiSettings = Pick<
   | 'ENDED_MARKET_RETENTION_MS'
   | 'SNAPSHOT_TIMEOUT_MS'
   | 'SILENT_AFTER_MS'
+  | 'DIALS_PER_SECOND'
+  | 'BREAKER_FAILURES'
+  | 'BREAKER_OPEN_MS'
 >
 
 export interface KalshiFeedOptions {
@@ -43,6 +52,9 @@ export interface KalshiFeedOptions {
   random?: () => number
 }
 
+/** A new connection may take this many snapshot time limits to fill: its books are asked for in three ways. */
+const FILL_TIMEOUTS = 3
+
 /**
  * Keeps Kalshi's books: over the WebSocket with an API key, which the venue asks for on every channel; without one,
  * or with one that it refuses, by polling.
@@ -55,7 +67,11 @@ export class KalshiFeed implements VenueFeed {
   private readonly markets: KalshiMarkets
   private readonly exchange: ExchangeWatch
   private readonly poller: KalshiPoller
+  private readonly pacer: DialPacer
+  private readonly recovery: Recovery
   private stream: KalshiStream | null
+  /** Under way while the stream is recycled. */
+  private renewal: StreamRenewal | null = null
   /** Why books are polled; null while they are streamed. */
   private pollingBecause: string | null = null
   private refusedStream: Promise<void> | null = null
@@ -70,7 +86,7 @@ export class KalshiFeed implements VenueFeed {
       random: Math.random,
       ...options
     }
-    const { sink, config, signer, log, gapTimeoutMs, pauseCheckMs, now, steadyNow, random } = this.options
+    const { sink, config, signer, log, pauseCheckMs, now, steadyNow, random } = this.options
     const table = sink.books
     const frames = new FrameLog(log, steadyNow)
     this.books = new KalshiBooks({
@@ -81,7 +97,14 @@ export class KalshiFeed implements VenueFeed {
       onRefused: (reason, frame) => frames.note(reason, frame)
     })
     const { counters } = this.books
-    this.rest = new KalshiRest({ base: config.KALSHI_HTTP_BASE, signer, random })
+    this.pacer = new DialPacer({ dialsPerSecond: config.DIALS_PER_SECOND, steadyNow })
+    this.recovery = new Recovery({ table, log, steadyNow })
+    this.rest = new KalshiRest({
+      base: config.KALSHI_HTTP_BASE,
+      signer,
+      breaker: breakerLimits(config),
+      random
+    })
     const discovery = new KalshiDiscovery({
       rest: this.rest,
       counters,
@@ -122,25 +145,7 @@ export class KalshiFeed implements VenueFeed {
       now,
       steadyNow
     })
-    this.stream =
-      signer === null
-        ? null
-        : new KalshiStream({
-            url: config.KALSHI_WS_URL,
-            signer,
-            books: this.books,
-            table,
-            snapshotTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
-            gapTimeoutMs,
-            silentAfterMs: config.SILENT_AFTER_MS,
-            onLifecycle: (message) => this.markets.take(message),
-            onLifecycleLost: () => this.markets.rediscover(),
-            onRefused: (reason) => this.pollInstead(`Kalshi refused the API key (${reason})`),
-            log,
-            now,
-            steadyNow,
-            random
-          })
+    this.stream = signer === null ? null : this.createStream(signer, this.books, table)
   }
 
   start(): void {
@@ -165,11 +170,75 @@ export class KalshiFeed implements VenueFeed {
       source: stream === null ? 'poll' : 'websocket',
       synced: this.isSynced,
       note: this.note(),
+      refused: this.refusedStream !== null || this.rest.refusal !== null,
       connections: stream === null ? [] : [stream.status()],
       discovery: { ...markets.status },
-      rest: { ...this.rest.status },
+      rest: this.rest.status,
+      recovery: this.recovery.status(),
       counters: this.books.counters
     }
+  }
+
+  async recycle({ signal, onProgress }: RecycleOptions): Promise<VenueRecycle> {
+    const before = this.markets.followed()
+    const connections: ConnectionRecycle[] = []
+    if (this.stream !== null) {
+      onProgress('renewing the connection')
+      connections.push(await this.renewStream(signal))
+    }
+    onProgress('discovering markets')
+    const discoveryError = signal.aborted ? 'the run was ended' : await this.markets.discoverNow()
+    return { connections, before, after: this.markets.followed(), discoveryError }
+  }
+
+  private async renewStream(signal: AbortSignal): Promise<ConnectionRecycle> {
+    const { sink, config, signer, steadyNow } = this.options
+    const renewal = new StreamRenewal({
+      books: this.books,
+      table: sink.books,
+      createStream: (books, table) => this.createStream(signer as Signer, books, table),
+      current: () => this.stream,
+      onSwapped: (stream) => {
+        this.stream = stream
+        this.renewal = null
+      },
+      fillTimeoutMs: FILL_TIMEOUTS * config.SNAPSHOT_TIMEOUT_MS,
+      steadyNow
+    })
+    this.renewal = renewal
+    try {
+      return await renewal.run(signal)
+    } finally {
+      this.renewal = null
+    }
+  }
+
+  /** A stream speaks for the feed only while it is the feed's own. */
+  private createStream(signer: Signer, books: KalshiBooks, table: BookTable): KalshiStream {
+    const { config, gapTimeoutMs, log, now, steadyNow, random } = this.options
+    const ifOurs = (act: () => void) => {
+      if (stream === this.stream) act()
+    }
+    const stream: KalshiStream = new KalshiStream({
+      url: config.KALSHI_WS_URL,
+      signer,
+      books,
+      table,
+      snapshotTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
+      gapTimeoutMs,
+      silentAfterMs: config.SILENT_AFTER_MS,
+      breaker: breakerLimits(config),
+      pacer: this.pacer,
+      recovery: this.recovery,
+      onLifecycle: (message) => ifOurs(() => this.markets.take(message)),
+      onLifecycleLost: () => ifOurs(() => this.markets.rediscover()),
+      onRefused: (reason) => ifOurs(() => this.pollInstead(`Kalshi refused the API key (${reason})`)),
+      log,
+      now,
+      steadyNow,
+      random
+    })
+    return stream
   }
 
   private note(): string | null {
@@ -203,6 +272,7 @@ export class KalshiFeed implements VenueFeed {
     if (this.stream === null) return
     this.options.sink.books.raise(slot, 'awaiting_snapshot')
     this.stream.need(slot)
+    this.renewal?.need(slot)
   }
 
   private poll(reason: string): void {

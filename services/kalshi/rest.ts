@@ -1,6 +1,8 @@
 import { VenueRestError } from '../errors.ts'
+import { Breaker, type BreakerLimits } from '../venue/breaker.ts'
 import type { RestStatus } from '../venue/port.ts'
-import { type RestCall, RestClient } from '../venue/rest-client.ts'
+import { isOutage, type RestCall, RestClient } from '../venue/rest-client.ts'
+import { restStatus } from '../venue/rest-status.ts'
 import { TokenBucket } from '../venue/token-bucket.ts'
 import type { Signer } from './auth.ts'
 import { isObject } from './parse.ts'
@@ -11,6 +13,7 @@ export interface KalshiRestOptions {
   /** Null to ask without a key. */
   signer: Signer | null
   timeoutMs?: number
+  breaker?: BreakerLimits
   random?: () => number
 }
 
@@ -36,15 +39,18 @@ export class KalshiRest {
   refusal: string | null = null
   private readonly options: KalshiRestOptions
   private readonly clients: RestClient[] = []
+  /** One host, so one breaker, with the key and without. */
+  private readonly breaker: Breaker
   private access: Access
 
   constructor(options: KalshiRestOptions) {
     this.options = options
+    this.breaker = new Breaker({ name: 'kalshi', ...options.breaker, isFailure: isOutage })
     this.access = this.connect(options.signer)
   }
 
   get status(): RestStatus {
-    return this.access.client.status
+    return restStatus([this.access.client.status])
   }
 
   /** Walks the open events with all their markets, whatever those markets' status; never combos. */
@@ -150,6 +156,7 @@ export class KalshiRest {
     const client = new RestClient({
       base,
       bucket: new TokenBucket(pace),
+      breaker: this.breaker,
       ...(isSigned ? { headers: signer } : {}),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(random === undefined ? {} : { random })

@@ -1,7 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { BookTable } from '../integrity/book-table.ts'
 import { backoffMs } from '../venue/backoff.ts'
+import type { BreakerLimits } from '../venue/breaker.ts'
+import type { DialPacer } from '../venue/dial-pacer.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
+import type { Recovery } from '../venue/recovery.ts'
 import { SupervisedSocket } from '../venue/supervised-socket.ts'
 import type { Signer } from './auth.ts'
 import { BookSubscription } from './book-subscription.ts'
@@ -20,6 +23,9 @@ export interface KalshiStreamOptions {
   /** For each of the two ways in which a gap is mended before the connection is given up. */
   gapTimeoutMs: number
   silentAfterMs: number
+  breaker: BreakerLimits
+  pacer: DialPacer
+  recovery: Recovery
   onLifecycle: (message: Lifecycle) => void
   /** Lifecycle messages were lost: the markets must be looked up. */
   onLifecycleLost: () => void
@@ -33,6 +39,7 @@ export interface KalshiStreamOptions {
 }
 
 const TICK_MS = 250
+const PING_EVERY_MS = 5_000
 /** Books that became doubtful in one burst are asked for together. */
 const SOON_MS = 20
 const RESUBSCRIBE_BASE_MS = 250
@@ -65,7 +72,7 @@ export class KalshiStream {
       random: Math.random,
       ...options
     }
-    const { url, signer, silentAfterMs, log, now, steadyNow, random } = this.options
+    const { url, signer, silentAfterMs, breaker, pacer, log, now, steadyNow, random } = this.options
     const { table, snapshotTimeoutMs, gapTimeoutMs } = this.options
     this.commands = new Commands({ send: (text) => this.socket.send(text), steadyNow })
     this.subscription = new BookSubscription({
@@ -81,7 +88,14 @@ export class KalshiStream {
       name: 'kalshi',
       url,
       headers: () => signer('GET', new URL(url).pathname),
-      keepAlive: { kind: 'server-ping', timeoutMs: silentAfterMs },
+      breaker,
+      pacer,
+      // The venue pings too, every 10 s; asking ourselves finds a dead socket sooner.
+      keepAlive: {
+        kind: 'ping',
+        everyMs: Math.min(PING_EVERY_MS, silentAfterMs / 3),
+        timeoutMs: silentAfterMs
+      },
       onOpen: () => this.opened(),
       onFrame: (frame, receivedAtMs) => {
         if (this.connection !== null) this.options.books.apply(frame, receivedAtMs, this.connection)
@@ -89,6 +103,7 @@ export class KalshiStream {
       onDown: (reason) => this.down(reason),
       log,
       now,
+      steadyNow,
       random
     })
   }
@@ -105,6 +120,17 @@ export class KalshiStream {
 
   start(): void {
     this.socket.start()
+  }
+
+  /** From now on this stream keeps these books, which are equal to those that it kept; its counters go on. */
+  moveTo(books: KalshiBooks, table: BookTable): void {
+    if (this.connection !== null) {
+      this.options.books.drop(this.connection)
+      books.adopt(this.connection)
+    }
+    this.options.books = books
+    this.options.table = table
+    this.subscription.moveTo(table)
   }
 
   async stop(): Promise<void> {
@@ -172,6 +198,7 @@ export class KalshiStream {
     this.commands.open()
     this.subscribeLifecycle()
     this.subscription.open()
+    if (this.wasOpen) this.options.recovery.resubscribed('kalshi', this.subscription.size)
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     // What was told while we were away was told to nobody.
     if (this.wasOpen) this.options.onLifecycleLost()
@@ -179,7 +206,8 @@ export class KalshiStream {
   }
 
   private down(reason: string): void {
-    const { table, onRefused } = this.options
+    const { table, recovery, onRefused } = this.options
+    if (this.connection !== null) recovery.lost('kalshi', table, this.subscription.slots())
     this.clear()
     for (const slot of this.subscription.slots()) table.raise(slot, 'disconnected')
     if (this.socket.status(0).state === 'refused') onRefused(reason)
@@ -202,6 +230,7 @@ export class KalshiStream {
   private tick(): void {
     this.commands.expire()
     this.subscription.tick()
+    this.options.recovery.tick('kalshi', this.subscription.slots())
   }
 
   private tickSoon(): void {

@@ -1,6 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { BookTable } from '../integrity/book-table.ts'
+import type { BreakerLimits } from '../venue/breaker.ts'
+import type { DialPacer } from '../venue/dial-pacer.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
+import type { Recovery } from '../venue/recovery.ts'
 import { SupervisedSocket } from '../venue/supervised-socket.ts'
 import { upgradeHeaders } from './auth.ts'
 import type { PolymarketBooks } from './books.ts'
@@ -15,6 +18,8 @@ export interface Subscription {
 /** What a connection reports and asks of its feed. */
 export interface PolymarketConnectionOptions {
   name: string
+  /** How often the connection of this name has been replaced by a new one. */
+  generation: number
   url: string
   books: PolymarketBooks
   table: BookTable
@@ -22,6 +27,10 @@ export interface PolymarketConnectionOptions {
   snapshotTimeoutMs: number
   /** Without an answer to our texts for this long the connection is dropped. */
   silentAfterMs: number
+  breaker: BreakerLimits
+  /** Shared by all connections, as is the next. */
+  pacer: DialPacer
+  recovery: Recovery
   /** Whether this connection turns on the venue-wide announcements, when it subscribes. */
   isAnnouncer: () => boolean
   /** Called for an asset whose snapshot is overdue and should be read over REST. */
@@ -34,7 +43,7 @@ export interface PolymarketConnectionOptions {
 
 /** The venue closes a connection that names thousands of ids in one frame. */
 const IDS_PER_FRAME = 100
-const PING_EVERY_MS = 10_000
+const PING_EVERY_MS = 5_000
 /** After all was tried for a snapshot, it is tried again after this many time limits. */
 const PATIENCE = 6
 
@@ -51,7 +60,7 @@ interface Waiting {
  * the book is read over REST, the asset is unsubscribed and subscribed again, and it is reported.
  */
 export class PolymarketConnection {
-  private readonly options: PolymarketConnectionOptions
+  private options: PolymarketConnectionOptions
   private readonly socket: SupervisedSocket
   private readonly assets = new Map<string, number>()
   private readonly waiting = new Map<string, Waiting>()
@@ -60,7 +69,7 @@ export class PolymarketConnection {
   private opened = 0
 
   constructor(options: PolymarketConnectionOptions) {
-    const { name, url, books, log, silentAfterMs, now, random } = options
+    const { name, url, log, silentAfterMs, breaker, pacer, now, steadyNow, random } = options
     this.options = options
     this.socket = new SupervisedSocket({
       name,
@@ -74,12 +83,15 @@ export class PolymarketConnection {
         timeoutMs: silentAfterMs
       },
       onOpen: () => this.open(),
-      onFrame: (frame, receivedAtMs) => books.apply(frame, receivedAtMs),
+      onFrame: (frame, receivedAtMs) => this.options.books.apply(frame, receivedAtMs),
       onDown: () => this.down(),
+      breaker,
+      pacer,
       // There are no credentials to refuse: a 403 is a guard in front of the venue, and passes.
       refusedBy: [],
       log,
       now,
+      steadyNow,
       random
     })
   }
@@ -95,6 +107,24 @@ export class PolymarketConnection {
 
   start(): void {
     this.socket.start()
+  }
+
+  get generation(): number {
+    return this.options.generation
+  }
+
+  get isOpen(): boolean {
+    return this.socket.isOpen
+  }
+
+  /** The subscribed assets with the slots of their books. */
+  subscriptions(): Subscription[] {
+    return [...this.assets].map(([assetId, slot]) => ({ assetId, slot }))
+  }
+
+  /** From now on this connection keeps these books, which are equal to those that it kept. */
+  moveTo(books: PolymarketBooks, table: BookTable, onOverdue: (assetId: string) => void): void {
+    this.options = { ...this.options, books, table, onOverdue }
   }
 
   /** Subscribes assets; each book awaits its snapshot. */
@@ -135,7 +165,9 @@ export class PolymarketConnection {
 
   /** Takes the next step for each snapshot that is overdue. */
   tick(): void {
-    if (!this.socket.isOpen || this.waiting.size === 0) return
+    if (!this.socket.isOpen) return
+    this.options.recovery.tick(this.options.name, this.assets.values())
+    if (this.waiting.size === 0) return
     const nowMs = this.options.steadyNow()
     for (const [assetId, { step, dueAtMs }] of this.waiting) {
       if (!this.options.books.isAwaiting(this.assets.get(assetId) as number)) this.waiting.delete(assetId)
@@ -148,6 +180,7 @@ export class PolymarketConnection {
   }
 
   stop(): Promise<void> {
+    this.options.recovery.forget(this.options.name)
     return this.socket.stop()
   }
 
@@ -160,11 +193,13 @@ export class PolymarketConnection {
       table.clear(slot, 'disconnected')
     }
     this.subscribe([...this.assets.keys()])
+    if (this.opened > 1) this.options.recovery.resubscribed(this.options.name, this.assets.size)
   }
 
   private down(): void {
     this.isSubscribed = false
     this.waiting.clear()
+    this.options.recovery.lost(this.options.name, this.options.table, this.assets.values())
     for (const slot of this.assets.values()) this.options.table.raise(slot, 'disconnected')
   }
 

@@ -1,8 +1,10 @@
+import type { HandoverReport } from '../venue/handover.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
 import { PolymarketConnection, type PolymarketConnectionOptions, type Subscription } from './connection.ts'
+import { renewShard, type ShardRenewalOptions } from './recycle.ts'
 
 export interface PolymarketConnectionsOptions
-  extends Omit<PolymarketConnectionOptions, 'name' | 'isAnnouncer'> {
+  extends Omit<PolymarketConnectionOptions, 'name' | 'generation' | 'isAnnouncer'> {
   assetsPerConnection: number
 }
 
@@ -56,7 +58,7 @@ export class PolymarketConnections {
     const connection = this.homes.get(assetId)
     return connection === undefined || connection.era === 0
       ? null
-      : `${connection.status().name}/${connection.era}`
+      : `${connection.status().name}/${connection.generation}/${connection.era}`
   }
 
   tick(): void {
@@ -73,14 +75,68 @@ export class PolymarketConnections {
     await Promise.all(this.closing)
   }
 
+  /** Renews every connection, one after the other; yields how each went, with its name. */
+  async *renew(
+    options: Pick<ShardRenewalOptions, 'complementOf' | 'signal' | 'fillTimeoutMs'>
+  ): AsyncGenerator<HandoverReport & { name: string }> {
+    for (const old of [...this.connections]) {
+      const { books, table, onOverdue, steadyNow } = this.options
+      const { name } = old.status()
+      const isCurrent = () => this.connections.includes(old)
+      if (!isCurrent()) continue
+      const report = await renewShard({
+        ...options,
+        books,
+        table,
+        old,
+        createConnection: (shadowBooks, shadowTable) =>
+          this.create(
+            name,
+            { books: shadowBooks, table: shadowTable, onOverdue: () => {} },
+            old.generation + 1
+          ),
+        isCurrent,
+        onOverdue,
+        onSwapped: (connection, unfilled) => this.replace(old, connection, unfilled),
+        steadyNow
+      })
+      yield { ...report, name }
+    }
+  }
+
+  private replace(
+    old: PolymarketConnection,
+    connection: PolymarketConnection,
+    unfilled: readonly string[]
+  ): void {
+    this.connections[this.connections.indexOf(old)] = connection
+    for (const { assetId } of connection.subscriptions()) this.homes.set(assetId, connection)
+    if (this.announcer === old) {
+      this.announcer = connection
+      connection.announce()
+    }
+    for (const assetId of unfilled) connection.resubscribe(assetId)
+  }
+
+  private create(
+    name: string,
+    kept: Partial<Pick<PolymarketConnectionOptions, 'books' | 'table' | 'onOverdue'>> = {},
+    generation = 0
+  ): PolymarketConnection {
+    const connection: PolymarketConnection = new PolymarketConnection({
+      ...this.options,
+      ...kept,
+      name,
+      generation,
+      isAnnouncer: () => this.announcer === connection
+    })
+    return connection
+  }
+
   private withRoom(): { connection: PolymarketConnection; isNew: boolean } {
     const known = this.connections.find(({ size }) => size < this.options.assetsPerConnection)
     if (known !== undefined) return { connection: known, isNew: false }
-    const connection: PolymarketConnection = new PolymarketConnection({
-      ...this.options,
-      name: `polymarket-${++this.created}`,
-      isAnnouncer: () => this.announcer === connection
-    })
+    const connection = this.create(`polymarket-${++this.created}`)
     this.connections.push(connection)
     this.announcer ??= connection
     return { connection, isNew: true }

@@ -1,7 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
+import type { Market } from '../../schemas/market.ts'
 import { listOf } from '../settings.ts'
 import { backoffMs } from '../venue/backoff.ts'
+import { breakerLimits } from '../venue/breaker.ts'
 import {
   Catalogue,
   type CatalogueChange,
@@ -9,8 +11,11 @@ import {
   hasEnded,
   type MarketSink
 } from '../venue/catalogue.ts'
+import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import type { DiscoveryStatus, FeedStatus, VenueFeed } from '../venue/port.ts'
+import { Recovery } from '../venue/recovery.ts'
+import type { ConnectionRecycle, RecycleOptions, VenueRecycle } from '../venue/recycle.ts'
 import { BookReader } from './book-reader.ts'
 import { type Hint, PolymarketBooks } from './books.ts'
 import { PolymarketConnections } from './connections.ts'
@@ -32,6 +37,9 @@ export type PolymarketSettings = Pick<
   | 'ENDED_MARKET_RETENTION_MS'
   | 'SNAPSHOT_TIMEOUT_MS'
   | 'SILENT_AFTER_MS'
+  | 'DIALS_PER_SECOND'
+  | 'BREAKER_FAILURES'
+  | 'BREAKER_OPEN_MS'
 >
 
 export interface PolymarketFeedOptions {
@@ -45,6 +53,9 @@ export interface PolymarketFeedOptions {
 }
 
 const TICK_MS = 50
+const STOPPED = 'the feed was stopped'
+/** A new connection may take this many snapshot time limits to fill: its books are asked for in three ways. */
+const FILL_TIMEOUTS = 3
 const DISCOVERY_BACKOFF_BASE_MS = 500
 const DISCOVERY_BACKOFF_CAP_MS = 60_000
 /** The catalogue keeps followed markets up to this much below the cut, so that many must be known. */
@@ -65,6 +76,7 @@ export class PolymarketFeed implements VenueFeed {
   private readonly rest: PolymarketRest
   private readonly books: PolymarketBooks
   private readonly connections: PolymarketConnections
+  private readonly recovery: Recovery
   private readonly reader: BookReader
   private readonly hints: HintQueue
   /** Followed markets by the slot of their book. */
@@ -76,6 +88,8 @@ export class PolymarketFeed implements VenueFeed {
   private isSynced = false
   private failedDiscoveries = 0
   private isStopped = false
+  /** The discovery under way, or the last one. */
+  private discovering: Promise<string | null> = Promise.resolve(null)
   private ticker: NodeJS.Timeout | null = null
   private discoveryTimer: NodeJS.Timeout | null = null
 
@@ -105,6 +119,7 @@ export class PolymarketFeed implements VenueFeed {
     this.rest = new PolymarketRest({
       gammaBase: config.POLYMARKET_GAMMA_BASE,
       clobBase: config.POLYMARKET_HTTP_BASE,
+      breaker: breakerLimits(config),
       random
     })
     const frames = new FrameLog(log, steadyNow)
@@ -115,11 +130,15 @@ export class PolymarketFeed implements VenueFeed {
       onRefused: (reason, frame) => frames.note(reason, frame),
       steadyNow
     })
+    this.recovery = new Recovery({ table: sink.books, log, steadyNow })
     this.connections = new PolymarketConnections({
       url: config.POLYMARKET_WS_URL,
       assetsPerConnection: config.POLYMARKET_ASSETS_PER_CONNECTION,
       snapshotTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
       silentAfterMs: config.SILENT_AFTER_MS,
+      breaker: breakerLimits(config),
+      pacer: new DialPacer({ dialsPerSecond: config.DIALS_PER_SECOND, steadyNow }),
+      recovery: this.recovery,
       books: this.books,
       table: sink.books,
       onOverdue: (assetId) => this.reader.ask(assetId, 'snapshot'),
@@ -148,7 +167,7 @@ export class PolymarketFeed implements VenueFeed {
   start(): void {
     if (this.ticker !== null || this.isStopped) return
     this.ticker = setInterval(() => this.tick(), TICK_MS)
-    void this.discover()
+    this.discovering = this.discover()
   }
 
   async stop(): Promise<void> {
@@ -166,11 +185,53 @@ export class PolymarketFeed implements VenueFeed {
       source: 'websocket',
       synced: this.checkSynced(),
       note: this.discovery.lastError === null ? null : `discovery fails: ${this.discovery.lastError}`,
+      // There are no credentials to refuse.
+      refused: false,
       connections: this.connections.status(),
       discovery: { ...this.discovery },
       rest: this.rest.status,
+      recovery: this.recovery.status(),
       counters: this.books.counters
     }
+  }
+
+  async recycle({ signal, onProgress }: RecycleOptions): Promise<VenueRecycle> {
+    const before = this.followed()
+    const connections: ConnectionRecycle[] = []
+    onProgress('renewing the connections')
+    const shards = this.connections.renew({
+      complementOf: (assetId) => this.complementOf(assetId),
+      signal,
+      fillTimeoutMs: FILL_TIMEOUTS * this.config.SNAPSHOT_TIMEOUT_MS
+    })
+    for await (const { differed, ...report } of shards) {
+      const named = differed.map(({ slot, difference }) => ({
+        marketId: this.idBySlot.get(slot) ?? 'no longer followed',
+        difference
+      }))
+      connections.push({ ...report, differed: named })
+      onProgress(`renewed ${connections.length} connections`)
+    }
+    onProgress('discovering markets')
+    const discoveryError = signal.aborted ? 'the run was ended' : await this.discoverNow()
+    return { connections, before, after: this.followed(), discoveryError }
+  }
+
+  private followed(): Map<string, Market> {
+    return new Map([...this.catalogue.markets()].map(({ id, market }) => [id, market]))
+  }
+
+  private complementOf(assetId: string): string | null {
+    const id = this.idBySlot.get(this.books.slotOf(assetId) ?? -1)
+    return id === undefined ? null : (this.sink.get(id)?.market.tokens?.no ?? null)
+  }
+
+  /** Returns why a discovery that begins after this call failed; null when it did not. */
+  private async discoverNow(): Promise<string | null> {
+    await this.discovering
+    if (this.discoveryTimer !== null) clearTimeout(this.discoveryTimer)
+    this.discovering = this.discover()
+    return this.discovering
   }
 
   private tick(): void {
@@ -180,12 +241,13 @@ export class PolymarketFeed implements VenueFeed {
     void this.hints.tick()
   }
 
-  /** Finds the markets to follow, and comes back later whatever happens. */
-  private async discover(): Promise<void> {
+  /** Finds the markets to follow, and comes back later whatever happens; returns why it failed, or null. */
+  private async discover(): Promise<string | null> {
     let waitMs = this.config.REDISCOVERY_INTERVAL_MS
+    let why: string | null = null
     try {
       const found = await this.findMarkets()
-      if (this.isStopped) return
+      if (this.isStopped) return STOPPED
       void this.lookUpResults()
       this.take(this.catalogue.apply(found, new Set([...this.named].map(idOf))))
       this.catalogue.sweep()
@@ -195,15 +257,18 @@ export class PolymarketFeed implements VenueFeed {
       this.failedDiscoveries = 0
       if (Number.isNaN(this.firstDiscoveredAtMs)) this.firstDiscoveredAtMs = this.steadyNow()
     } catch (error) {
-      if (this.isStopped) return
-      const why = error instanceof Error ? error.message : String(error)
+      if (this.isStopped) return STOPPED
+      why = error instanceof Error ? error.message : String(error)
       this.discovery.lastError = why
       const attempt = this.failedDiscoveries++
       const backoff = backoffMs(attempt, DISCOVERY_BACKOFF_BASE_MS, DISCOVERY_BACKOFF_CAP_MS, this.random)
       waitMs = Math.min(waitMs, backoff)
       this.log.warn({ why, waitMs: Math.round(waitMs) }, 'discovery failed')
     }
-    this.discoveryTimer = setTimeout(() => void this.discover(), waitMs)
+    this.discoveryTimer = setTimeout(() => {
+      this.discovering = this.discover()
+    }, waitMs)
+    return why
   }
 
   /** Returns what the lists hold, and by name what they do not: asked for, or followed until now. */

@@ -1,6 +1,8 @@
 import { VenueRestError } from '../errors.ts'
+import { Breaker, type BreakerLimits } from '../venue/breaker.ts'
 import type { RestStatus } from '../venue/port.ts'
-import { RestClient } from '../venue/rest-client.ts'
+import { isOutage, RestClient } from '../venue/rest-client.ts'
+import { restStatus } from '../venue/rest-status.ts'
 import { TokenBucket } from '../venue/token-bucket.ts'
 import { type ParsedBook, parseRestBook } from './parse.ts'
 import { type ParsedPage, parsePage } from './parse-market.ts'
@@ -9,6 +11,7 @@ import { CLOB_PATHS, GAMMA_PATHS } from './urls.ts'
 export interface PolymarketRestOptions {
   gammaBase: string
   clobBase: string
+  breaker?: BreakerLimits
   random?: () => number
   /** For one attempt. */
   timeoutMs?: number
@@ -29,19 +32,24 @@ export class PolymarketRest {
   private readonly gamma: RestClient
   private readonly clob: RestClient
 
-  constructor({ gammaBase, clobBase, ...options }: PolymarketRestOptions) {
-    this.gamma = new RestClient({ base: gammaBase, bucket: new TokenBucket(GAMMA_PACE), ...options })
-    this.clob = new RestClient({ base: clobBase, bucket: new TokenBucket(CLOB_PACE), ...options })
+  constructor({ gammaBase, clobBase, breaker, ...options }: PolymarketRestOptions) {
+    const around = (name: string) => new Breaker({ name, ...breaker, isFailure: isOutage })
+    this.gamma = new RestClient({
+      base: gammaBase,
+      bucket: new TokenBucket(GAMMA_PACE),
+      breaker: around('gamma'),
+      ...options
+    })
+    this.clob = new RestClient({
+      base: clobBase,
+      bucket: new TokenBucket(CLOB_PACE),
+      breaker: around('clob'),
+      ...options
+    })
   }
 
   get status(): RestStatus {
-    const { gamma, clob } = this
-    return {
-      requests: gamma.status.requests + clob.status.requests,
-      failures: gamma.status.failures + clob.status.failures,
-      retries: gamma.status.retries + clob.status.retries,
-      lastError: gamma.status.lastError ?? clob.status.lastError
-    }
+    return restStatus([this.gamma.status, this.clob.status])
   }
 
   /** Returns one page of open events, busiest first; `cursor` is null for the first page. */

@@ -1,6 +1,7 @@
 import type { Venue } from '../../schemas/common.ts'
 import type { VerdictSource } from '../integrity/verdict.ts'
 import type { Counters } from './counters.ts'
+import type { RecycleOptions, VenueRecycle } from './recycle.ts'
 
 /** Where a connection of ours stands. `refused` means that the venue rejected our credentials: we do not loop. */
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'stopped'
@@ -15,7 +16,24 @@ export interface ConnectionStatus {
   messages: number
   /** Times that it was opened again after a loss. */
   reconnects: number
+  /** Why it is not open, or did not open; null while it is. */
   lastError: string | null
+  /** Around its dialling. */
+  breaker: BreakerStatus
+}
+
+/** `half_open`: one trial is under way, and nothing else is let through. */
+export type BreakerState = 'closed' | 'open' | 'half_open'
+
+export interface BreakerStatus {
+  state: BreakerState
+  /** Times that it opened. */
+  opened: number
+  successes: number
+  failures: number
+  /** Calls that it did not let through. */
+  rejected: number
+  changedAtMs: number | null
 }
 
 export interface DiscoveryStatus {
@@ -25,11 +43,37 @@ export interface DiscoveryStatus {
   lastError: string | null
 }
 
-export interface RestStatus {
+/** One host that is asked over REST. */
+export interface RestHostStatus {
+  name: string
   requests: number
   failures: number
   retries: number
+  /** What failed last; null once it answers again. */
   lastError: string | null
+  breaker: BreakerStatus
+  /** The present pace, in the venue's tokens; it falls with 429 and slow answers, and comes back slowly. */
+  tokensPerSecond: number
+  /** The pace when all is well. */
+  tokensPerSecondMax: number
+}
+
+/** All hosts of a venue together, and each. */
+export interface RestStatus extends Pick<RestHostStatus, 'requests' | 'failures' | 'retries' | 'lastError'> {
+  hosts: RestHostStatus[]
+}
+
+/** How the losses of connections went. */
+export interface RecoveryStatus {
+  /** Connections that were open and were lost. */
+  losses: number
+  /** Losses after which every book was whole again. */
+  recovered: number
+  /** From the last loss that was recovered from to its last whole book; null before the first. */
+  lastMs: number | null
+  maxMs: number | null
+  /** Books that were subscribed again after losses. */
+  resubscribed: number
 }
 
 /** What a venue's feed says of itself; the health route adds the books by state. */
@@ -40,9 +84,12 @@ export interface FeedStatus {
   synced: boolean
   /** One sentence when something keeps the feed from its full work; null otherwise. */
   note: string | null
+  /** True when the venue refused our credentials, on any way in. */
+  refused: boolean
   connections: ConnectionStatus[]
   discovery: DiscoveryStatus
   rest: RestStatus
+  recovery: RecoveryStatus
   counters: Counters
 }
 
@@ -54,4 +101,6 @@ export interface VenueFeed {
   /** Stops everything it started, within a bounded time. */
   stop(): Promise<void>
   status(): FeedStatus
+  /** Renews every connection, make before break, and then what is known of the markets. One at a time. */
+  recycle(options: RecycleOptions): Promise<VenueRecycle>
 }

@@ -1,13 +1,16 @@
 import { type Dispatcher, Pool } from 'undici'
-import { VenueRestError } from '../errors.ts'
+import { UpstreamUnavailableError, VenueRestError } from '../errors.ts'
 import { backoffMs } from './backoff.ts'
-import type { RestStatus } from './port.ts'
+import { Breaker } from './breaker.ts'
+import type { RestHostStatus } from './port.ts'
 import type { TokenBucket } from './token-bucket.ts'
 
 export interface RestClientOptions {
   /** Scheme, host and path prefix: `https://host/prefix`. */
   base: string
   bucket: TokenBucket
+  /** Around the host; shared by all clients of it. */
+  breaker?: Breaker
   /** Headers of one request; `path` starts at the host root, without the query. Called for every attempt. */
   headers?: (method: string, path: string) => Record<string, string>
   /** For one attempt, from sending to the last byte. */
@@ -15,7 +18,11 @@ export interface RestClientOptions {
   /** Attempts after the first, for 425, 429, 5xx, answers that are not JSON, and broken connections. */
   retries?: number
   maxBodyBytes?: number
+  /** An answer that took longer slows the pace: it is the first sign that a venue throttles. */
+  slowAfterMs?: number
   random?: () => number
+  /** For durations: a clock that never jumps, milliseconds. */
+  steadyNow?: () => number
 }
 
 export interface RestCall {
@@ -33,16 +40,20 @@ export interface RestAnswer {
   body: unknown
 }
 
+type Counts = Pick<RestHostStatus, 'requests' | 'failures' | 'retries' | 'lastError'>
+
 const BACKOFF_BASE_MS = 250
 const BACKOFF_CAP_MS = 10_000
 const USER_AGENT = 'crossbook'
 
 /**
  * Asks one venue's REST API: keep-alive pool, paced by a token bucket, a time limit for each attempt, and retries
- * with full jitter where trying again can help. A venue's HTML, or half an answer, is a failure with a sentence.
+ * with full jitter where trying again can help, all inside a circuit breaker. A venue's HTML, or half an answer, is a
+ * failure with a sentence.
  */
 export class RestClient {
-  readonly status: RestStatus = { requests: 0, failures: 0, retries: 0, lastError: null }
+  private readonly counts: Counts = { requests: 0, failures: 0, retries: 0, lastError: null }
+  private readonly name: string
   private readonly pool: Pool
   private readonly prefix: string
   private readonly options: Required<Omit<RestClientOptions, 'base'>>
@@ -55,16 +66,35 @@ export class RestClient {
     timeoutMs = 10_000,
     retries = 4,
     maxBodyBytes = 64 * 1024 * 1024,
-    random = Math.random
+    slowAfterMs = 2_000,
+    random = Math.random,
+    steadyNow = performance.now.bind(performance),
+    breaker
   }: RestClientOptions) {
     const url = new URL(base)
+    this.name = breaker?.name ?? url.host
     this.pool = new Pool(url.origin, {
       connections: 8,
       keepAliveTimeout: 30_000,
       maxResponseSize: maxBodyBytes
     })
     this.prefix = url.pathname.replace(/\/$/, '')
-    this.options = { bucket, headers, timeoutMs, retries, maxBodyBytes, random }
+    this.options = {
+      bucket,
+      headers,
+      timeoutMs,
+      retries,
+      maxBodyBytes,
+      slowAfterMs,
+      random,
+      steadyNow,
+      breaker: breaker ?? new Breaker({ name: url.host, isFailure: isOutage, steadyNow })
+    }
+  }
+
+  get status(): RestHostStatus {
+    const { bucket, breaker } = this.options
+    return { name: this.name, ...this.counts, breaker: breaker.status(), ...bucket.pace }
   }
 
   get(path: string, call: RestCall = {}): Promise<RestAnswer> {
@@ -82,26 +112,50 @@ export class RestClient {
   }
 
   private async ask(method: Dispatcher.HttpMethod, path: string, call: RestCall): Promise<RestAnswer> {
-    const { bucket, retries, random } = this.options
+    const { bucket, breaker, retries, random } = this.options
     const { signal } = this.stopping
     for (let attempt = 0; ; attempt++) {
+      // Before the wait for tokens, and after it once more.
+      breaker.assertPasses()
       await bucket.take(call.cost ?? 1, signal)
-      this.status.requests++
       try {
-        return await this.withinTime(signal, (attemptSignal) =>
-          this.attempt(method, path, call, attemptSignal)
-        )
+        return await breaker.run(() => this.paced(method, path, call, signal))
       } catch (error) {
+        if (error instanceof UpstreamUnavailableError) throw error
         const failure = asRestError(error, method, path)
         if (signal.aborted) throw failure
-        this.status.failures++
-        this.status.lastError = failure.message
-        if (!failure.retryable || attempt >= retries) throw failure
+        this.counts.failures++
+        this.counts.lastError = failure.message
+        if (failure.status === 429) bucket.slow()
+        // The failure that opens the breaker says more than the breaker would.
+        if (!failure.retryable || attempt >= retries || breaker.waitMs > 0) throw failure
         const pauseMs = failure.retryAfterMs ?? backoffMs(attempt, BACKOFF_BASE_MS, BACKOFF_CAP_MS, random)
         if (failure.status === 429) bucket.pause(pauseMs)
         await delay(pauseMs, signal)
-        this.status.retries++
+        this.counts.retries++
       }
+    }
+  }
+
+  /** Makes an attempt, and takes from how long it took whether the pace is right. */
+  private async paced(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    call: RestCall,
+    signal: AbortSignal
+  ): Promise<RestAnswer> {
+    const { bucket, steadyNow, slowAfterMs } = this.options
+    const startedAtMs = steadyNow()
+    this.counts.requests++
+    try {
+      const answer = await this.withinTime(signal, (attemptSignal) =>
+        this.attempt(method, path, call, attemptSignal)
+      )
+      if (steadyNow() - startedAtMs < slowAfterMs) bucket.quicken()
+      this.counts.lastError = null
+      return answer
+    } finally {
+      if (steadyNow() - startedAtMs >= slowAfterMs) bucket.slow()
     }
   }
 
@@ -148,44 +202,44 @@ export class RestClient {
     const text = await answer.body.text()
     const ok = (status >= 200 && status < 300) || accept?.includes(status) === true
     const type = String(answer.headers['content-type'] ?? '')
-    if (!ok)
-      throw new AttemptError(
-        describe(method, path, status, text),
-        status,
-        retryable(status),
-        retryAfter(answer)
-      )
-    if (type.includes('html'))
-      throw new AttemptError(`${method} ${path} answered HTML with ${status}`, status, true, null)
+    const isHtml = type.includes('html')
+    if (!ok) {
+      const again = retryable(status)
+      throw new AttemptError(describe(method, path, status, text), status, again, {
+        isOutage: again || isHtml,
+        retryAfterMs: retryAfter(answer)
+      })
+    }
+    if (isHtml) throw new AttemptError(`${method} ${path} answered HTML with ${status}`, status, true)
     try {
       return { status, body: JSON.parse(text) }
     } catch (cause) {
-      throw new AttemptError(
-        `${method} ${path} answered ${status} with a body that is not JSON`,
-        status,
-        true,
-        null,
-        {
-          cause
-        }
-      )
+      const sentence = `${method} ${path} answered ${status} with a body that is not JSON`
+      throw new AttemptError(sentence, status, true, { cause })
     }
   }
 }
 
+/** Whether an error says that the host is down or wants us to stop; a 404 is an answer like any other. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof AttemptError ? error.isOutage : !(error instanceof VenueRestError)
+}
+
+interface AttemptDetails extends ErrorOptions {
+  isOutage?: boolean
+  retryAfterMs?: number | null
+}
+
 /** What one attempt failed with, and how long the venue asks us to wait. */
 class AttemptError extends VenueRestError {
+  readonly isOutage: boolean
   readonly retryAfterMs: number | null
 
-  constructor(
-    message: string,
-    status: number | null,
-    again: boolean,
-    retryAfterMs: number | null,
-    options?: ErrorOptions
-  ) {
+  constructor(message: string, status: number | null, again: boolean, details: AttemptDetails = {}) {
+    const { isOutage = true, retryAfterMs = null, ...options } = details
     super(message, status, again, options)
     this.name = 'VenueRestError'
+    this.isOutage = isOutage
     this.retryAfterMs = retryAfterMs
   }
 }
@@ -196,7 +250,7 @@ function asRestError(error: unknown, method: string, path: string): AttemptError
   const why = timedOut
     ? 'did not answer in time'
     : `failed: ${error instanceof Error ? error.message : String(error)}`
-  return new AttemptError(`${method} ${path} ${why}`, null, true, null, { cause: error })
+  return new AttemptError(`${method} ${path} ${why}`, null, true, { cause: error })
 }
 
 function retryable(status: number): boolean {

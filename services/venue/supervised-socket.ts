@@ -1,14 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify'
 import WebSocket from 'ws'
 import { backoffMs } from './backoff.ts'
+import { Breaker, type BreakerLimits } from './breaker.ts'
+import type { DialPacer } from './dial-pacer.ts'
+import { type KeepAlive, KeepAliveWatch } from './keep-alive-watch.ts'
 import type { ConnectionState, ConnectionStatus } from './port.ts'
-
-/** How a connection shows that it is alive. */
-export type KeepAlive =
-  /** The server sends protocol pings; none for `timeoutMs` means that the connection is gone. */
-  | { kind: 'server-ping'; timeoutMs: number }
-  /** We send a text every `everyMs` once `startKeepAlive` was called; the server answers with another. */
-  | { kind: 'text'; send: string; expect: string; everyMs: number; timeoutMs: number }
 
 export interface SupervisedSocketOptions {
   name: string
@@ -16,6 +12,10 @@ export interface SupervisedSocketOptions {
   /** Headers of one upgrade request; called anew for each attempt, since signatures age. */
   headers?: () => Record<string, string>
   keepAlive: KeepAlive
+  /** Around the dialling. */
+  breaker?: BreakerLimits
+  /** Spaces the dialling of all connections to this venue; null: dial at once. */
+  pacer?: DialPacer | null
   /** Called once a connection: subscribe here. */
   onOpen: () => void
   /** Called for every data frame but keep-alive answers, in order. Must not throw. */
@@ -40,19 +40,22 @@ export interface SupervisedSocketOptions {
 const STOP_TIMEOUT_MS = 2_000
 
 /**
- * One connection to a venue that is kept: dials, watches the keep-alive, and dials again with full jitter after
- * every loss until it is stopped. An upgrade that is answered with
- * one of `refusedBy` is final.
+ * One connection to a venue that is kept: dials, watches for signs of life, and dials again with full jitter after
+ * every loss until it is stopped. Dialling is paced and stands behind a circuit breaker. An upgrade that is answered
+ * with one of `refusedBy` is final.
  */
 export class SupervisedSocket {
   private readonly options: Required<SupervisedSocketOptions>
+  private readonly breaker: Breaker
+  private readonly watch: KeepAliveWatch
+  private readonly stopping = new AbortController()
+  /** Tells the breaker how the dialling under way ended. */
+  private dialled: { opened: () => void; failed: (error: Error) => void } | null = null
   private socket: WebSocket | null = null
   private state: ConnectionState = 'idle'
   private attempt = 0
   private retryTimer: NodeJS.Timeout | null = null
-  private keepAliveTimer: NodeJS.Timeout | null = null
-  /** By the steady clock, as is the next. */
-  private aliveAtMs = 0
+  /** By the steady clock. */
   private openedAtMs = 0
   /** When the bytes that are being taken apart were read. */
   private readAtMs = 0
@@ -76,8 +79,24 @@ export class SupervisedSocket {
       now: Date.now,
       steadyNow: performance.now.bind(performance),
       refusedBy: [401, 403],
+      breaker: { failures: 5, openMs: 10_000 },
+      pacer: null,
       ...options
     }
+    const { name, breaker, keepAlive, now, steadyNow, log } = this.options
+    this.breaker = new Breaker({
+      name,
+      ...breaker,
+      now,
+      steadyNow,
+      onChange: (state) => log.warn({ connection: name, breaker: state }, 'breaker')
+    })
+    this.watch = new KeepAliveWatch({
+      ...keepAlive,
+      ask: () => this.ask(),
+      onSilent: () => this.drop(`nothing came for ${keepAlive.timeoutMs} ms, not even an answer to a ping`),
+      steadyNow
+    })
   }
 
   get isOpen(): boolean {
@@ -96,7 +115,8 @@ export class SupervisedSocket {
       lastMessageAtMs,
       messages,
       reconnects,
-      lastError
+      lastError,
+      breaker: this.breaker.status()
     }
   }
 
@@ -113,13 +133,7 @@ export class SupervisedSocket {
 
   /** Starts our own keep-alive texts: some venues refuse them before the first subscription. */
   startKeepAlive(): void {
-    const { keepAlive } = this.options
-    if (keepAlive.kind !== 'text' || this.keepAliveTimer !== null) return
-    this.alive()
-    this.keepAliveTimer = setInterval(() => {
-      if (this.options.steadyNow() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no keep-alive answer')
-      else this.send(keepAlive.send)
-    }, keepAlive.everyMs)
+    if (this.options.keepAlive.kind === 'text') this.watch.start()
   }
 
   /** Cuts the connection and dials again. */
@@ -133,6 +147,7 @@ export class SupervisedSocket {
   refuse(reason: string): void {
     this.lastError = reason
     this.state = 'refused'
+    this.stopping.abort()
     this.clearTimers()
     this.options.log.warn({ connection: this.options.name, reason }, 'venue refused the connection')
     this.options.onDown(reason)
@@ -143,6 +158,7 @@ export class SupervisedSocket {
   async stop(): Promise<void> {
     const { socket } = this
     this.state = 'stopped'
+    this.stopping.abort()
     this.clearTimers()
     if (socket === null) return
     await new Promise<void>((resolve) => {
@@ -156,11 +172,38 @@ export class SupervisedSocket {
     })
   }
 
+  /** Dials when the breaker lets it and its turn has come. */
   private dial(): void {
-    const { url, headers, openTimeoutMs, maxFrameBytes } = this.options
-    this.state = 'connecting'
+    const { pacer } = this.options
+    const { signal } = this.stopping
     this.retryTimer = null
+    if (this.state === 'idle') this.state = 'connecting'
+    const { waitMs } = this.breaker
+    if (waitMs > 0) this.retryTimer = setTimeout(() => this.dial(), waitMs)
+    else if (pacer === null) this.connect()
+    else
+      pacer.turn(signal).then(
+        () => {
+          if (!signal.aborted) this.connect()
+        },
+        () => {}
+      )
+  }
+
+  private connect(): void {
+    this.state = 'connecting'
     this.downReason = null
+    const dialling = () =>
+      new Promise<void>((opened, failed) => {
+        this.dialled = { opened, failed }
+        this.open()
+      })
+    // How it ended is dealt with by the socket's events; here it only counts.
+    this.breaker.run(dialling).catch(() => {})
+  }
+
+  private open(): void {
+    const { url, headers, openTimeoutMs, maxFrameBytes } = this.options
     const socket = new WebSocket(url, {
       headers: headers(),
       handshakeTimeout: openTimeoutMs,
@@ -176,10 +219,10 @@ export class SupervisedSocket {
     socket.on('upgrade', (response) => {
       response.socket.on('data', () => {
         this.readAtMs = this.options.now()
+        this.watch.heard = true
       })
     })
     socket.on('message', (data) => this.message(data as Buffer))
-    socket.on('ping', () => this.alive())
     socket.on('unexpected-response', (_request, response) => {
       response.resume()
       const { statusCode = 0 } = response
@@ -196,16 +239,12 @@ export class SupervisedSocket {
   private opening(): void {
     const { keepAlive, now, steadyNow, onOpen, log, name } = this.options
     this.state = 'open'
+    this.dialled?.opened()
     this.opened++
     this.connectedAtMs = now()
     this.openedAtMs = steadyNow()
     this.lastError = null
-    this.alive()
-    if (keepAlive.kind === 'server-ping') {
-      this.keepAliveTimer = setInterval(() => {
-        if (steadyNow() - this.aliveAtMs > keepAlive.timeoutMs) this.drop('no ping from the server')
-      }, keepAlive.timeoutMs / 4)
-    }
+    if (keepAlive.kind === 'ping') this.watch.start()
     log.info({ connection: name, opened: this.opened }, 'connected')
     onOpen()
   }
@@ -218,16 +257,16 @@ export class SupervisedSocket {
       keepAlive.kind === 'text' &&
       frame.length === keepAlive.expect.length &&
       frame.toString() === keepAlive.expect
-    ) {
-      this.alive()
+    )
       return
-    }
     this.messages++
     this.options.onFrame(frame, receivedAtMs)
   }
 
-  private alive(): void {
-    this.aliveAtMs = this.options.steadyNow()
+  private ask(): void {
+    const { keepAlive } = this.options
+    if (keepAlive.kind === 'text') this.send(keepAlive.send)
+    else if (this.state === 'open') this.socket?.ping()
   }
 
   private closed(code: number, reason: string): void {
@@ -235,6 +274,8 @@ export class SupervisedSocket {
     const wasOpen = this.state === 'open'
     this.socket = null
     this.clearTimers()
+    // After `opened` this changes nothing.
+    this.dialled?.failed(new Error(this.downReason ?? `closed with ${code}`))
     if (this.state === 'stopped' || this.state === 'refused') return
     if (wasOpen && steadyNow() - this.openedAtMs >= provenAfterMs) this.attempt = 0
     this.connectedAtMs = null
@@ -249,8 +290,7 @@ export class SupervisedSocket {
 
   private clearTimers(): void {
     if (this.retryTimer !== null) clearTimeout(this.retryTimer)
-    if (this.keepAliveTimer !== null) clearInterval(this.keepAliveTimer)
     this.retryTimer = null
-    this.keepAliveTimer = null
+    this.watch.stop()
   }
 }

@@ -8,14 +8,21 @@ export interface TokenBucketOptions {
   now?: () => number
 }
 
+/** The share of the full pace below which it never falls, and the share that one good answer gives back. */
+const SLOWEST = 1 / 16
+const QUICKER = 1 / 100
+const SLOW_AGAIN_MS = 1_000
+
 interface Waiter {
   cost: number
   go: () => void
 }
 
-/** Paces calls to a venue: each takes tokens that come back at a steady rate, first come, first served. */
+/** Paces calls to a venue: each takes tokens that come back at a rate, first come, first served. */
 export class TokenBucket {
-  private readonly ratePerSecond: number
+  private readonly fullRate: number
+  private rate: number
+  private slowedAtMs = Number.NEGATIVE_INFINITY
   private readonly capacity: number
   private readonly maxWaiting: number
   private readonly now: () => number
@@ -31,7 +38,8 @@ export class TokenBucket {
     maxWaiting = 10_000,
     now = performance.now.bind(performance)
   }: TokenBucketOptions) {
-    this.ratePerSecond = ratePerSecond
+    this.fullRate = ratePerSecond
+    this.rate = ratePerSecond
     this.capacity = capacity
     this.maxWaiting = maxWaiting
     this.now = now
@@ -80,17 +88,37 @@ export class TokenBucket {
     this.refilledAtMs = this.now()
   }
 
+  /** The present pace, and the pace when all is well; tokens a second. */
+  get pace(): { tokensPerSecond: number; tokensPerSecondMax: number } {
+    return { tokensPerSecond: this.rate, tokensPerSecondMax: this.fullRate }
+  }
+
+  /** Halves the pace, down to a sixteenth; calls of one moment count once, for one fault brings many of them. */
+  slow(): void {
+    if (this.now() - this.slowedAtMs < SLOW_AGAIN_MS) return
+    this.refill()
+    this.slowedAtMs = this.now()
+    this.rate = Math.max(this.fullRate * SLOWEST, this.rate / 2)
+  }
+
+  /** Brings back a hundredth of the full pace: a hundred good answers make up for any number of bad ones. */
+  quicken(): void {
+    if (this.rate === this.fullRate) return
+    this.refill()
+    this.rate = Math.min(this.fullRate, this.rate + this.fullRate * QUICKER)
+  }
+
   private refill(): void {
     const now = this.now()
     const elapsedMs = Math.max(0, now - this.refilledAtMs)
-    this.tokens = Math.min(this.capacity, this.tokens + (elapsedMs * this.ratePerSecond) / 1_000)
+    this.tokens = Math.min(this.capacity, this.tokens + (elapsedMs * this.rate) / 1_000)
     this.refilledAtMs = now
   }
 
   private schedule(): void {
     const first = this.waiting[0]
     if (first === undefined || this.timer !== null) return
-    const forTokensMs = ((first.cost - this.tokens) / this.ratePerSecond) * 1_000
+    const forTokensMs = ((first.cost - this.tokens) / this.rate) * 1_000
     const forPauseMs = this.pausedUntilMs - this.now()
     this.timer = setTimeout(() => this.serve(), Math.max(1, Math.ceil(forTokensMs), Math.ceil(forPauseMs)))
   }

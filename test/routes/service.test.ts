@@ -1,7 +1,20 @@
 import t from 'tap'
 import { Counters } from '../../services/venue/counters.ts'
-import type { FeedStatus, VenueFeed } from '../../services/venue/port.ts'
+import type { BreakerStatus, FeedStatus, VenueFeed } from '../../services/venue/port.ts'
 import { build, market, RECEIVED_AT_MS, serve } from '../helper.ts'
+
+/** A breaker that nothing happened to but what a test says. */
+function breaker(change: Partial<BreakerStatus> = {}): BreakerStatus {
+  return {
+    state: 'closed',
+    opened: 0,
+    successes: 0,
+    failures: 0,
+    rejected: 0,
+    changedAtMs: null,
+    ...change
+  }
+}
 
 /** A venue whose status a test sets. */
 function feed(
@@ -13,13 +26,16 @@ function feed(
     source: 'websocket',
     synced: false,
     note: null,
+    refused: false,
     connections: [],
     discovery: { lastAtMs: null, selected: 0, lastError: null },
-    rest: { requests: 0, failures: 0, retries: 0, lastError: null },
+    rest: { requests: 0, failures: 0, retries: 0, lastError: null, hosts: [] },
+    recovery: { losses: 0, recovered: 0, lastMs: null, maxMs: null, resubscribed: 0 },
     counters: new Counters(),
     ...change
   }
-  return { venue, now, start: () => {}, stop: async () => {}, status: () => now }
+  const recycle = () => Promise.reject(new Error('nothing to recycle'))
+  return { venue, now, start: () => {}, stop: async () => {}, status: () => now, recycle }
 }
 
 const DATA_ROUTES = [
@@ -89,11 +105,30 @@ t.test('GET /v1/healthz', async (t) => {
           lastMessageAtMs: RECEIVED_AT_MS,
           messages: 12,
           reconnects: 3,
-          lastError: 'refused'
+          lastError: 'refused',
+          breaker: breaker({ state: 'open', opened: 2, failures: 10, changedAtMs: RECEIVED_AT_MS })
         }
       ],
       discovery: { lastAtMs: RECEIVED_AT_MS, selected: 2, lastError: null },
-      rest: { requests: 5, failures: 1, retries: 2, lastError: 'HTTP 500' }
+      rest: {
+        requests: 5,
+        failures: 1,
+        retries: 2,
+        lastError: 'HTTP 500',
+        hosts: [
+          {
+            name: 'kalshi',
+            requests: 5,
+            failures: 1,
+            retries: 2,
+            lastError: 'HTTP 500',
+            breaker: breaker({ successes: 4, failures: 1 }),
+            tokensPerSecond: 12.5,
+            tokensPerSecondMax: 200
+          }
+        ]
+      },
+      recovery: { losses: 2, recovered: 1, lastMs: 1_500.5, maxMs: 1_500.5, resubscribed: 4 }
     }),
     feed('polymarket', { synced: true })
   )
@@ -123,6 +158,14 @@ t.test('GET /v1/healthz', async (t) => {
         messages: 12,
         reconnects: 3,
         lastError: 'refused',
+        breaker: {
+          state: 'open',
+          opened: 2,
+          successes: 0,
+          failures: 10,
+          rejected: 0,
+          changedAt: '2026-11-20T12:34:56.789Z'
+        },
         connectedAt: null,
         lastMessageAt: '2026-11-20T12:34:56.789Z'
       }
@@ -131,10 +174,66 @@ t.test('GET /v1/healthz', async (t) => {
     booksByState: { live: 1, halted: 1, syncing: 1 },
     booksByReason: { venue_paused: 1, awaiting_snapshot: 1 },
     discovery: { lastAt: '2026-11-20T12:34:56.789Z', selected: 2, lastError: null },
-    rest: { requests: 5, failures: 1, retries: 2, lastError: 'HTTP 500' },
+    rest: {
+      requests: 5,
+      failures: 1,
+      retries: 2,
+      lastError: 'HTTP 500',
+      hosts: [
+        {
+          name: 'kalshi',
+          requests: 5,
+          failures: 1,
+          retries: 2,
+          lastError: 'HTTP 500',
+          breaker: { state: 'closed', opened: 0, successes: 4, failures: 1, rejected: 0, changedAt: null },
+          tokensPerSecond: 12.5,
+          tokensPerSecondMax: 200
+        }
+      ]
+    },
+    recovery: { losses: 2, recovered: 1, lastMs: 1_500.5, maxMs: 1_500.5, resubscribed: 4 },
     counters: { frames: 12, applied: 10, ignored: { unknown_type: 2 }, seen: { cents: 1 } }
   })
   t.match(health.venues[1], { venue: 'polymarket', markets: 0, booksByState: {}, lastMessageAt: null })
+})
+
+t.test('the status is degraded while a venue is less than well', async (t) => {
+  const app = await build(t)
+  const kalshi = feed('kalshi', { synced: true })
+  app.venueFeeds.push(kalshi)
+  const status = async () => (await app.inject('/v1/healthz')).json().status
+  const connection = {
+    name: 'kalshi',
+    markets: 0,
+    connectedAtMs: null,
+    lastMessageAtMs: null,
+    messages: 0,
+    reconnects: 0,
+    lastError: null,
+    breaker: breaker()
+  }
+  const host = {
+    name: 'kalshi',
+    requests: 0,
+    failures: 0,
+    retries: 0,
+    lastError: null,
+    tokensPerSecond: 1,
+    tokensPerSecondMax: 1
+  }
+  const { rest } = kalshi.now
+  kalshi.now.connections = [{ ...connection, state: 'open' }]
+  kalshi.now.rest = { ...rest, hosts: [{ ...host, breaker: breaker({ opened: 1 }) }] }
+  t.equal(await status(), 'ok')
+  kalshi.now.rest = { ...rest, hosts: [{ ...host, breaker: breaker({ state: 'open' }) }] }
+  t.equal(await status(), 'degraded', 'an open breaker')
+  kalshi.now.rest = rest
+  kalshi.now.connections = [{ ...connection, state: 'waiting' }]
+  t.equal(await status(), 'degraded', 'a connection that is not open')
+  kalshi.now.connections = []
+  kalshi.now.refused = true
+  t.equal(await status(), 'degraded', 'a refused key')
 })
 
 t.test('GET /v1/events', async (t) => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { VenueRestError } from '../../../services/errors.ts'
 import { backoffMs } from '../../../services/venue/backoff.ts'
+import { Breaker } from '../../../services/venue/breaker.ts'
 import { RestClient, type RestClientOptions } from '../../../services/venue/rest-client.ts'
 import { TokenBucket } from '../../../services/venue/token-bucket.ts'
 
@@ -75,7 +76,7 @@ t.test('tries again after 429, 5xx, HTML, broken JSON and a cut connection', asy
       (request) => request.socket.destroy(),
       json(200, { done: true })
     ],
-    { retries: 5 }
+    { retries: 5, breaker: new Breaker({ name: 'venue', failures: 6 }) }
   )
   t.strictSame((await client.get('/x')).body, { done: true })
   t.equal(asked.length, 6)

@@ -35,7 +35,7 @@ async function connection(t: Test, options: Partial<SupervisedSocketOptions> = {
   const socket = new SupervisedSocket({
     name: 'test-0',
     url: `ws://127.0.0.1:${port}`,
-    keepAlive: { kind: 'server-ping', timeoutMs: 60_000 },
+    keepAlive: { kind: 'ping', everyMs: 20_000, timeoutMs: 60_000 },
     onOpen: () => seen.opens++,
     onFrame: (frame) => seen.frames.push(frame.toString()),
     onDown: (reason) => seen.downs.push(reason),
@@ -49,6 +49,11 @@ async function connection(t: Test, options: Partial<SupervisedSocketOptions> = {
     server.close()
   })
   return { socket, server, peers, requests, received, seen }
+}
+
+/** Makes a peer read nothing more, and so answer nothing: its end of the connection is dead. */
+function deafen(peer: WebSocket | undefined): void {
+  peer?.pause()
 }
 
 /** Waits until a condition holds; tap's own time limit ends a wait that is in vain. */
@@ -182,21 +187,19 @@ t.test('a wall clock that jumps drops no connection and hides no silence', async
   let wallMs = 1e12
   const { socket, peers, seen } = await connection(t, {
     now: () => wallMs,
-    keepAlive: { kind: 'server-ping', timeoutMs: 60 }
+    keepAlive: { kind: 'ping', everyMs: 5, timeoutMs: 60 }
   })
   socket.start()
   await until(() => seen.opens === 1 && peers.length === 1)
-  const pinging = setInterval(() => peers[0]?.ping(), 5)
-  t.teardown(() => clearInterval(pinging))
-  let pongs = 0
-  peers[0]?.on('pong', () => pongs++)
+  let pings = 0
+  peers[0]?.on('ping', () => pings++)
   wallMs += 3_600_000
-  await until(() => pongs > 20)
+  await until(() => pings > 5)
   t.equal(seen.opens, 1, 'an hour forward is no silence')
   wallMs -= 7_200_000
-  clearInterval(pinging)
+  deafen(peers[0])
   await until(() => seen.opens === 2)
-  t.equal(seen.downs[0], 'no ping from the server')
+  t.match(seen.downs[0], 'nothing came for 60 ms')
 })
 
 t.test('another refusal is tried again', async (t) => {
@@ -210,19 +213,55 @@ t.test('another refusal is tried again', async (t) => {
   t.equal(socket.status(0).reconnects, 0)
 })
 
-t.test('a server that stops pinging is dropped, one that pings is not', async (t) => {
-  const { socket, peers, seen } = await connection(t, { keepAlive: { kind: 'server-ping', timeoutMs: 40 } })
+t.test('a server that neither sends nor answers is dropped; a quiet one that answers is kept', async (t) => {
+  const { socket, peers, seen } = await connection(t, {
+    keepAlive: { kind: 'ping', everyMs: 5, timeoutMs: 100 }
+  })
   socket.start()
   await until(() => seen.opens === 1 && peers.length === 1)
-  const pinging = setInterval(() => peers[0]?.ping('heartbeat'), 5)
-  t.teardown(() => clearInterval(pinging))
   let pings = 0
-  peers[0]?.on('pong', () => pings++)
-  await until(() => pings > 20)
+  peers[0]?.on('ping', () => pings++)
+  await until(() => pings > 60)
   t.equal(seen.opens, 1)
-  clearInterval(pinging)
+  deafen(peers[0])
   await until(() => seen.opens === 2)
-  t.equal(seen.downs[0], 'no ping from the server')
+  t.equal(seen.downs[0], 'nothing came for 100 ms, not even an answer to a ping')
+})
+
+t.test('data alone is a sign of life, for a server that answers no ping', async (t) => {
+  const { socket, peers, seen } = await connection(t, {
+    keepAlive: { kind: 'text', send: 'PING', expect: 'PONG', everyMs: 10, timeoutMs: 100 }
+  })
+  socket.start()
+  await until(() => seen.opens === 1 && peers.length === 1)
+  socket.startKeepAlive()
+  const sending = setInterval(() => peers[0]?.send('data'), 5)
+  t.teardown(() => clearInterval(sending))
+  await until(() => seen.frames.length > 60)
+  t.equal(seen.opens, 1)
+  clearInterval(sending)
+  await until(() => seen.opens === 2)
+})
+
+t.test('a process that stood still does not take its own absence for silence', async (t) => {
+  let steadyMs = 0
+  const { socket, peers, seen } = await connection(t, {
+    steadyNow: () => steadyMs,
+    keepAlive: { kind: 'ping', everyMs: 5, timeoutMs: 60 }
+  })
+  socket.start()
+  await until(() => seen.opens === 1 && peers.length === 1)
+  let pings = 0
+  peers[0]?.on('ping', () => pings++)
+  for (let hour = 0; hour < 3; hour++) {
+    steadyMs += 3_600_000
+    const before = pings
+    await until(() => {
+      steadyMs += 1
+      return pings > before
+    })
+  }
+  t.equal(seen.opens, 1)
 })
 
 t.test(
@@ -245,7 +284,7 @@ t.test(
     t.equal(seen.opens, 1)
     peers[0]?.removeAllListeners('message')
     await until(() => seen.opens === 2)
-    t.equal(seen.downs[0], 'no keep-alive answer')
+    t.match(seen.downs[0], 'nothing came for 40 ms')
   }
 )
 
