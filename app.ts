@@ -6,6 +6,7 @@ import errorHandler, { replyWithError } from './plugins/error-handler.ts'
 import healthMonitor from './plugins/health-monitor.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
 import openapi from './plugins/openapi.ts'
+import pipelining from './plugins/pipelining.ts'
 import polymarketFeed from './plugins/polymarket-feed.ts'
 import recycler from './plugins/recycler.ts'
 import responseValidation from './plugins/response-validation.ts'
@@ -43,6 +44,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(config, { config: options.config })
+  await app.register(pipelining)
   await app.register(security)
   await app.register(errorHandler)
   await app.register(compression)
