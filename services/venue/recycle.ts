@@ -25,3 +25,20 @@ export interface VenueRecycle {
   /** Why the discovery failed; null when it did not. */
   discoveryError: string | null
 }
+
+const ENDED = 'the run was ended'
+
+/** Returns what a discovery came to, or that the run was ended before it came to anything. */
+export function unlessEnded(
+  signal: AbortSignal,
+  discover: () => Promise<string | null>
+): Promise<string | null> {
+  if (signal.aborted) return Promise.resolve(ENDED)
+  return new Promise((resolve, reject) => {
+    const end = () => resolve(ENDED)
+    signal.addEventListener('abort', end, { once: true })
+    discover()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', end))
+  })
+}
