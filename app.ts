@@ -2,9 +2,12 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import compression from './plugins/compression.ts'
 import config from './plugins/config.ts'
-import errorHandler, { replyWithError } from './plugins/error-handler.ts'
+import errorHandler, { answerUnreadable, replyWithError } from './plugins/error-handler.ts'
+import gracefulClose from './plugins/graceful-close.ts'
 import healthMonitor from './plugins/health-monitor.ts'
+import incidents from './plugins/incidents.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
+import metrics from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import pipelining from './plugins/pipelining.ts'
 import polymarketFeed from './plugins/polymarket-feed.ts'
@@ -13,6 +16,7 @@ import responseValidation from './plugins/response-validation.ts'
 import security from './plugins/security.ts'
 import snapshotStore from './plugins/snapshot-store.ts'
 import venueFeeds from './plugins/venue-feeds.ts'
+import metricsRoute from './routes/metrics/index.ts'
 import v1 from './routes/v1/index.ts'
 import type { Config } from './schemas/config.ts'
 
@@ -39,11 +43,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     // A URL that cannot be decoded never reaches a route.
     frameworkErrors: replyWithError,
+    clientErrorHandler: answerUnreadable,
     // What a query does not know is refused by name, not dropped.
     ajv: { customOptions: { removeAdditional: false } }
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(config, { config: options.config })
+  await app.register(gracefulClose)
   await app.register(pipelining)
   await app.register(security)
   await app.register(errorHandler)
@@ -52,12 +58,15 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(openapi)
   await app.register(snapshotStore)
   await app.register(venueFeeds)
+  await app.register(incidents)
   if (options.feeds !== 'none') {
     await app.register(kalshiFeed)
     await app.register(polymarketFeed)
   }
   await app.register(recycler)
   await app.register(healthMonitor)
+  await app.register(metrics)
+  await app.register(metricsRoute)
   await app.register(v1, { prefix: '/v1' })
   return app
 }

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ErrorBody } from '../schemas/error.ts'
@@ -23,6 +24,21 @@ const CODE_BY_STATUS: Record<number, string> = {
   415: 'UNSUPPORTED_MEDIA_TYPE',
   431: 'HEADERS_TOO_LARGE'
 }
+
+/** What the parser gave up on, by its code. */
+const UNREADABLE: Record<string, [status: number, code: string, message: string]> = {
+  HPE_HEADER_OVERFLOW: [
+    431,
+    'HEADERS_TOO_LARGE',
+    'the headers are larger than 16 KiB: send fewer or shorter ones'
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'REQUEST_TIMEOUT', 'the request did not come to its end in time']
+}
+const NO_HTTP: [status: number, code: string, message: string] = [
+  400,
+  'BAD_REQUEST',
+  'what was sent is no HTTP request'
+]
 
 /** The methods that routes of ours answer, in the order in which `Allow` names them. */
 const METHODS = ['GET', 'HEAD', 'POST']
@@ -62,6 +78,20 @@ export function replyWithError(error: FastifyError, request: FastifyRequest, rep
   if (error instanceof NotReadyError) reply.header('retry-after', error.retryAfterSeconds)
   if (error instanceof OperatorKeyWrongError) reply.header('www-authenticate', 'Bearer')
   void reply.code(status).send(body(status, code, message))
+}
+
+/** Answers what never became a request, since the parser gave up on it, in the same shape. */
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const [status, code, message] = UNREADABLE[error.code ?? ''] ?? NO_HTTP
+  const text = JSON.stringify(body(status, code, message))
+  if (socket.writable)
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+        `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\n` +
+        `connection: close\r\n\r\n${text}`
+    )
+  socket.destroySoon()
 }
 
 function answerNotFound(request: FastifyRequest, reply: FastifyReply): void {
