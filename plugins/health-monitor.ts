@@ -2,7 +2,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { Health } from '../schemas/health.ts'
 import { MessageRate } from '../services/health/message-rate.ts'
-import { overallStatus, venueHealth } from '../services/health/report.ts'
+import { incidentsHealth, overallStatus, venueHealth } from '../services/health/report.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -48,6 +48,7 @@ export default fp(
         startedAt: new Date(startedAtMs).toISOString(),
         uptimeMs: now - startedAtMs,
         venues: venueHealth(app.snapshotStore, statuses, new Map(perSecond)),
+        incidents: incidentsHealth(app.incidents),
         process: {
           residentBytes: memory.rss,
           heapUsedBytes: memory.heapUsed,
@@ -75,7 +76,10 @@ export default fp(
       clearInterval(timer)
     })
   },
-  { name: 'health-monitor', dependencies: ['snapshot-store', 'venue-feeds', 'response-validation'] }
+  {
+    name: 'health-monitor',
+    dependencies: ['snapshot-store', 'venue-feeds', 'response-validation', 'incidents']
+  }
 )
 
 /** The event-loop delay since the last reading. */

@@ -151,6 +151,25 @@ const venueHealth = {
     ]
   },
   recovery: { losses: 1, recovered: 1, lastMs: 1_840.2, maxMs: 1_840.2, resubscribed: 500 },
+  audit: {
+    books: 498,
+    equal: 250_100,
+    explained: { cached: 812, ahead: 3, too_busy: 0, too_young: 0, not_read: 4, not_live: 9 },
+    mismatch: 1,
+    confirmed: 0,
+    failedReads: 2,
+    ageMs: { p50: 30_200, p99: 60_400, max: 61_900 }
+  },
+  liveness: {
+    silent: 0,
+    silences: 3,
+    quietConnections: 3,
+    deadConnections: 0,
+    asked: 1_204,
+    quietMarkets: 1_204,
+    deadMarkets: 0
+  },
+  proofs: null,
   counters: { frames: 2_412_000, applied: 2_411_998, ignored: { unknown_type: 2 }, seen: {} }
 }
 
@@ -227,6 +246,23 @@ export const EXAMPLES = {
     startedAt: '2026-11-20T04:00:10.000Z',
     uptimeMs: 30_886_789,
     venues: [venueHealth],
+    incidents: {
+      total: 1,
+      byVenueAndKind: { kalshi: { sequence_gap: 1 } },
+      latest: [
+        {
+          id: 1,
+          at: verdict.receivedAt,
+          venue: 'kalshi',
+          kind: 'sequence_gap',
+          marketId: null,
+          connection: 'kalshi',
+          detail: 'expected 812, received 814',
+          sample: null,
+          endedAt: verdict.receivedAt
+        }
+      ]
+    },
     process: {
       residentBytes: 148_000_000,
       heapUsedBytes: 41_000_000,

@@ -1,5 +1,11 @@
 import { type Static, Type } from 'typebox'
 import { dateTime, nullable, VenueSchema } from './common.ts'
+import {
+  type AuditHealthSchema,
+  INTEGRITY_SCHEMAS,
+  type IncidentsHealth,
+  type LivenessHealthSchema
+} from './integrity.ts'
 import { VERDICT_SOURCES } from './verdict.ts'
 
 const count = (description: string) => Type.Integer({ description, minimum: 0 })
@@ -134,6 +140,13 @@ const VenueHealthSchema = Type.Object(
       { additionalProperties: false, description: 'The REST side of the venue' }
     ),
     recovery: Type.Unsafe<Static<typeof RecoveryHealthSchema>>(Type.Ref('RecoveryHealth')),
+    audit: nullable(Type.Unsafe<Static<typeof AuditHealthSchema>>(Type.Ref('AuditHealth'))),
+    liveness: nullable(Type.Unsafe<Static<typeof LivenessHealthSchema>>(Type.Ref('LivenessHealth'))),
+    proofs: nullable(
+      Type.Record(Type.String(), Type.Number(), {
+        description: 'What the proofs by hash did; null where the venue sends no hash'
+      })
+    ),
     counters: Type.Object(
       {
         frames: count('Frames received'),
@@ -174,6 +187,7 @@ export const HealthSchema = Type.Object(
     venues: Type.Array(Type.Unsafe<VenueHealth>(Type.Ref('VenueHealth')), {
       description: 'Every venue that is run'
     }),
+    incidents: Type.Unsafe<IncidentsHealth>(Type.Ref('IncidentsHealth')),
     process: Type.Object(
       {
         residentBytes: bytes('Resident memory'),
@@ -207,6 +221,7 @@ export const HEALTH_SCHEMAS = [
   ConnectionHealthSchema,
   RestHostHealthSchema,
   RecoveryHealthSchema,
+  ...INTEGRITY_SCHEMAS,
   VenueHealthSchema,
   ValidationHealthSchema,
   HealthSchema

@@ -1,7 +1,11 @@
 import type { Health, VenueHealth } from '../../schemas/health.ts'
+import type { IncidentsHealth } from '../../schemas/integrity.ts'
+import type { Incidents } from '../integrity/incidents.ts'
 import { isoTime } from '../snapshots/aggregate.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { BreakerStatus, FeedStatus } from '../venue/port.ts'
+
+const INCIDENTS_LISTED = 20
 
 /** The books of one venue, counted by what their verdicts say. */
 interface BookCounts {
@@ -47,6 +51,9 @@ export function venueHealth(
         hosts: rest.hosts.map((host) => ({ ...host, breaker: breakerHealth(host.breaker) }))
       },
       recovery: status.recovery,
+      audit: status.audit,
+      liveness: status.liveness,
+      proofs: status.proofs === null ? null : { ...status.proofs },
       counters: {
         frames: counters.frames,
         applied: counters.applied,
@@ -55,6 +62,19 @@ export function venueHealth(
       }
     }
   })
+}
+
+/** Returns what went wrong at the venues, the latest of it in full. */
+export function incidentsHealth(incidents: Incidents): IncidentsHealth {
+  return {
+    total: incidents.total,
+    byVenueAndKind: incidents.counts(),
+    latest: incidents.latest(INCIDENTS_LISTED).map(({ atMs, endedAtMs, ...incident }) => ({
+      ...incident,
+      at: isoTime(atMs) as string,
+      endedAt: isoTime(endedAtMs)
+    }))
+  }
 }
 
 /** Returns the one word for all venues together. */

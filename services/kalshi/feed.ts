@@ -175,6 +175,9 @@ export class KalshiFeed implements VenueFeed {
       discovery: { ...markets.status },
       rest: this.rest.status,
       recovery: this.recovery.status(),
+      audit: null,
+      liveness: null,
+      proofs: null,
       counters: this.books.counters
     }
   }

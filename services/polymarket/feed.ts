@@ -191,6 +191,9 @@ export class PolymarketFeed implements VenueFeed {
       discovery: { ...this.discovery },
       rest: this.rest.status,
       recovery: this.recovery.status(),
+      audit: null,
+      liveness: null,
+      proofs: null,
       counters: this.books.counters
     }
   }

@@ -1,4 +1,6 @@
 import type { Venue } from '../../schemas/common.ts'
+import type { AuditStatus } from '../integrity/audit-tally.ts'
+import type { LivenessStatus } from '../integrity/liveness.ts'
 import type { VerdictSource } from '../integrity/verdict.ts'
 import type { Counters } from './counters.ts'
 import type { RecycleOptions, VenueRecycle } from './recycle.ts'
@@ -90,6 +92,11 @@ export interface FeedStatus {
   discovery: DiscoveryStatus
   rest: RestStatus
   recovery: RecoveryStatus
+  /** How the audits of streamed books went; null where books are polled, or are not audited. */
+  audit: AuditStatus | null
+  liveness: LivenessStatus | null
+  /** What proofs by hash did, by name; null where the venue sends no hash. */
+  proofs: Readonly<Record<string, number>> | null
   counters: Counters
 }
 

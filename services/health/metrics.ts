@@ -1,0 +1,201 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { Health, VenueHealth } from '../../schemas/health.ts'
+import { REASONS } from '../integrity/verdict.ts'
+import type { SnapshotStore } from '../snapshots/store.ts'
+
+export interface MetricsOptions {
+  store: SnapshotStore
+  getHealth: () => Health
+  /** What all runs of the recycler did. */
+  recycler: () => Readonly<Record<'runs' | 'swapped' | 'kept' | 'differed' | 'failures', number>>
+  now?: () => number
+}
+
+/** The markets whose last proof is oldest, each with its age: one that is never proved must not hide in a quantile. */
+const OLDEST = 50
+const STATE_OF = new Map<string, string>(REASONS)
+
+/**
+ * Everything that health tells, in the text that Prometheus reads. All of it is put together when it is asked for:
+ * between two scrapes it costs nothing.
+ */
+export class Metrics {
+  private readonly options: Required<MetricsOptions>
+  private readonly registry = new Registry()
+  private readonly metrics = new Map<string, Gauge | Counter>()
+
+  constructor(options: MetricsOptions) {
+    this.options = { now: Date.now, ...options }
+  }
+
+  get contentType(): string {
+    return this.registry.contentType
+  }
+
+  /** Returns the figures as of now. */
+  async scrape(): Promise<string> {
+    const { getHealth, recycler } = this.options
+    const health = getHealth()
+    for (const metric of this.metrics.values()) metric.reset()
+    this.process(health)
+    for (const venue of health.venues) this.venue(venue)
+    for (const [venue, kinds] of Object.entries(health.incidents.byVenueAndKind))
+      for (const [kind, count] of Object.entries(kinds))
+        this.count('crossbook_incidents_total', 'Incidents at the venues', count, { venue, kind })
+    for (const [what, count] of Object.entries(recycler()))
+      this.count('crossbook_recycler_total', 'What the recycler did', count, { what })
+    this.oldest()
+    return this.registry.metrics()
+  }
+
+  private process({ process, uptimeMs }: Health): void {
+    this.set('crossbook_uptime_seconds', 'Time since the start', uptimeMs / 1_000)
+    this.set('crossbook_resident_bytes', 'Resident memory', process.residentBytes)
+    this.set('crossbook_heap_used_bytes', 'JavaScript heap in use', process.heapUsedBytes)
+    this.set('crossbook_array_buffer_bytes', 'Buffers and typed arrays', process.arrayBufferBytes)
+    this.set(
+      'crossbook_event_loop_delay_p99_seconds',
+      '99th percentile of the event-loop delay',
+      process.eventLoopDelayP99Ms / 1_000
+    )
+  }
+
+  private venue(health: VenueHealth): void {
+    const { venue, source, synced, counters, connections } = health
+    this.set('crossbook_synced', '1 once the first synchronisation is done', Number(synced), {
+      venue,
+      source
+    })
+    this.books(health)
+    this.count('crossbook_frames_total', 'Frames received', counters.frames, { venue })
+    this.count('crossbook_frames_applied_total', 'Frames that changed something', counters.applied, { venue })
+    for (const [reason, count] of Object.entries(counters.ignored))
+      this.count(
+        'crossbook_frames_ignored_total',
+        'Frames, or elements of them, that changed nothing',
+        count,
+        {
+          venue,
+          reason
+        }
+      )
+    for (const [reading, count] of Object.entries(counters.seen))
+      this.count('crossbook_observed_total', 'What was seen to happen, such as gaps', count, {
+        venue,
+        reading
+      })
+    for (const { name: connection, state, reconnects, breaker } of connections) {
+      const labels = { venue, connection }
+      this.set(
+        'crossbook_connection_open',
+        '1 while the connection is open',
+        Number(state === 'open'),
+        labels
+      )
+      this.count('crossbook_reconnects_total', 'Times that a connection was opened again', reconnects, labels)
+      this.breaker(breaker, { venue, around: connection })
+    }
+    this.rest(health)
+    this.recovery(health)
+    this.proofs(health)
+  }
+
+  /** Each reason brings one state; a live book has none. */
+  private books({ venue, booksByState, booksByReason }: VenueHealth): void {
+    const help = 'Books by the state and the reason of their verdict'
+    this.set('crossbook_books', help, booksByState.live ?? 0, { venue, state: 'live', reason: '' })
+    for (const [reason, count] of Object.entries(booksByReason))
+      this.set('crossbook_books', help, count, { venue, state: STATE_OF.get(reason) ?? '', reason })
+  }
+
+  private rest({ venue, rest }: VenueHealth): void {
+    for (const { name: host, requests, failures, retries, breaker, tokensPerSecond } of rest.hosts) {
+      const labels = { venue, host }
+      this.count('crossbook_rest_requests_total', 'REST requests made', requests, labels)
+      this.count('crossbook_rest_failures_total', 'REST requests that failed', failures, labels)
+      this.count('crossbook_rest_retries_total', 'REST requests made again', retries, labels)
+      this.set('crossbook_rest_tokens_per_second', 'The present pace of requests', tokensPerSecond, labels)
+      this.breaker(breaker, { venue, around: host })
+    }
+  }
+
+  private breaker({ state, opened }: VenueHealth['connections'][number]['breaker'], labels: Labels): void {
+    for (const one of ['closed', 'half_open', 'open'])
+      this.set('crossbook_breaker', '1 for the state that a circuit breaker is in', Number(one === state), {
+        ...labels,
+        state: one
+      })
+    this.count('crossbook_breaker_opened_total', 'Times that a circuit breaker opened', opened, labels)
+  }
+
+  private recovery({ venue, recovery }: VenueHealth): void {
+    const { losses, recovered, resubscribed, lastMs, maxMs } = recovery
+    this.count('crossbook_connection_losses_total', 'Open connections that were lost', losses, { venue })
+    this.count('crossbook_recoveries_total', 'Losses after which every book was whole again', recovered, {
+      venue
+    })
+    this.count('crossbook_resubscribed_total', 'Books subscribed again after losses', resubscribed, { venue })
+    const help = 'From a loss to the last book that was whole again'
+    if (lastMs !== null)
+      this.set('crossbook_recovery_seconds', help, lastMs / 1_000, { venue, which: 'last' })
+    if (maxMs !== null) this.set('crossbook_recovery_seconds', help, maxMs / 1_000, { venue, which: 'max' })
+  }
+
+  private proofs({ venue, audit, liveness, proofs }: VenueHealth): void {
+    for (const [what, count] of Object.entries(proofs ?? {}))
+      this.set('crossbook_proofs', 'What the proofs by hash did', count, { venue, what })
+    for (const [what, count] of Object.entries(liveness ?? {}))
+      this.set('crossbook_liveness', 'Which silences were deaths', count, { venue, what })
+    if (audit === null) return
+    const results = { equal: audit.equal, mismatch: audit.mismatch, confirmed: audit.confirmed }
+    const help = 'Audits by how they ended'
+    for (const [result, count] of Object.entries(results))
+      this.count('crossbook_audits_total', help, count, { venue, result, why: '' })
+    for (const [why, count] of Object.entries(audit.explained))
+      this.count('crossbook_audits_total', help, count, { venue, result: 'explained', why })
+    this.count('crossbook_audit_failed_reads_total', 'Reads for audits that failed', audit.failedReads, {
+      venue
+    })
+    for (const [quantile, ms] of Object.entries(audit.ageMs ?? {}))
+      this.set('crossbook_audit_age_seconds', 'Time since the last audit of a book', ms / 1_000, {
+        venue,
+        quantile
+      })
+  }
+
+  private oldest(): void {
+    const { store, now } = this.options
+    const { verdicts } = store.books
+    const live = [...store.records()].filter(({ slot }) => verdicts.state(slot) === 'live')
+    const verifiedAtMs = ({ slot }: { slot: number }) => {
+      const atMs = verdicts.verifiedAtMs(slot)
+      return Number.isNaN(atMs) ? verdicts.receivedAtMs(slot) : atMs
+    }
+    live.sort((a, b) => verifiedAtMs(a) - verifiedAtMs(b))
+    for (const record of live.slice(0, OLDEST))
+      this.set(
+        'crossbook_oldest_proof_seconds',
+        `Time since the last proof of the ${OLDEST} live books where it is longest`,
+        Math.max(0, now() - verifiedAtMs(record)) / 1_000,
+        { venue: record.market.venue, market: record.id }
+      )
+  }
+
+  private set(name: string, help: string, value: number, labels: Labels = {}): void {
+    const labelNames = Object.keys(labels)
+    const metric = this.metrics.get(name) ?? new Gauge({ name, help, labelNames, registers: [this.registry] })
+    this.metrics.set(name, metric)
+    ;(metric as Gauge).set(labels, value)
+  }
+
+  /** A count is kept elsewhere and never falls: it is told as a counter. */
+  private count(name: string, help: string, value: number, labels: Labels): void {
+    const labelNames = Object.keys(labels)
+    const metric =
+      this.metrics.get(name) ?? new Counter({ name, help, labelNames, registers: [this.registry] })
+    this.metrics.set(name, metric)
+    metric.inc(labels, value)
+  }
+}
+
+type Labels = Record<string, string>
