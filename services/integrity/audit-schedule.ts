@@ -11,7 +11,7 @@ export interface AuditScheduleOptions {
 }
 
 const MISTRUSTED = reasonBit('audit_mismatch')
-/** The slots are looked through this often. */
+/** The slots are looked through this often, or ten times in a short rest. */
 const LOOK_EVERY_MS = 1_000
 
 /** Whose turn it is: each book once in a while, spread evenly. Times are those of one monotonic clock, milliseconds. */
@@ -36,7 +36,7 @@ export class AuditSchedule {
   /** Returns up to `limit` books whose turn it is. */
   due(nowMs: number, limit: number): number[] {
     const due: number[] = []
-    if (nowMs - this.lookedAtMs < LOOK_EVERY_MS) return due
+    if (nowMs - this.lookedAtMs < Math.min(LOOK_EVERY_MS, this.options.restMs / 10)) return due
     this.lookedAtMs = nowMs
     const { table, slots, restMs, random } = this.options
     const { reasons } = table.verdicts

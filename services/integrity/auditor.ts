@@ -25,8 +25,8 @@ export interface AuditorOptions {
    * when the read failed as a whole; the books are then read again later.
    */
   read: (slots: readonly number[], take: TakeRead) => Promise<void>
-  /** Books in one read. */
-  booksPerRead: number
+  /** Books in one read, as things are now. */
+  booksPerRead: () => number
   /** At least this long between the starts of two reads: the venue's limit. */
   readEveryMs?: number
   /** Every live book is compared once in this time, where the venue's limit lets us. */
@@ -71,8 +71,8 @@ const AHEAD_MS = 2_000
 const READ_EVERY_MS = 500
 /** Reads under way at once. */
 const READS_MAX = 2
-/** Books wait this long for others to share a read with. */
-const COLLECT_MS = 2_000
+/** Books wait this share of the period for others to share a read with. */
+const COLLECT_SHARE = 1 / 30
 /** A failed read is repeated after this. */
 const RETRY_MS = 2_000
 /** A book that was wrong and is not mended is looked at again: it may have come right by itself. */
@@ -88,7 +88,7 @@ const SILENT = reasonBit('silent')
  *
  * @example
  * const auditor = new Auditor({
- *   venue: 'polymarket', table, incidents, periodMs: 60_000, booksPerRead: 100, leadMs: 5_000,
+ *   venue: 'polymarket', table, incidents, periodMs: 60_000, booksPerRead: () => 100, leadMs: 5_000,
  *   slots: () => idBySlot.keys(),
  *   marketId: (slot) => idBySlot.get(slot) ?? null,
  *   read: async (slots, take) => {
@@ -180,7 +180,7 @@ export class Auditor {
   tick(): void {
     const nowMs = this.options.steadyNow()
     this.settle(nowMs)
-    const room = this.options.booksPerRead * READS_MAX
+    const room = this.options.booksPerRead() * READS_MAX
     for (const slot of this.schedule.due(nowMs, room)) {
       const audit = this.audits.has(slot) ? null : this.begin(slot, nowMs, nowMs)
       if (audit === null) this.schedule.postpone(slot, nowMs + RETRY_MS)
@@ -216,7 +216,8 @@ export class Auditor {
   }
 
   private readDue(nowMs: number): void {
-    const { booksPerRead, readEveryMs } = this.options
+    const { readEveryMs, periodMs } = this.options
+    const booksPerRead = this.options.booksPerRead()
     if (this.reads >= READS_MAX || nowMs - this.lastReadAtMs < readEveryMs) return
     const urgent: Audit[] = []
     const others: Audit[] = []
@@ -229,7 +230,7 @@ export class Auditor {
     }
     const count = urgent.length + others.length
     if (count === 0) return
-    if (urgent.length === 0 && count < booksPerRead && nowMs - oldestMs < COLLECT_MS) return
+    if (urgent.length === 0 && count < booksPerRead && nowMs - oldestMs < periodMs * COLLECT_SHARE) return
     this.lastReadAtMs = nowMs
     void this.read([...urgent, ...others].slice(0, booksPerRead), nowMs)
   }

@@ -46,12 +46,14 @@ export interface LivenessStatus {
 /** What is known of one connection. */
 interface Pulse {
   messages: number
-  /** Data came at least once since it was opened; before, its silence says nothing. */
+  /** When data came last, or it was opened. */
   changedAtMs: number
   /** Usual time between two messages; NaN before the second look that found some. */
   gapMs: number
   /** Silent when no data came for this long. */
   silentAfterMs: number
+  /** This silence was found to be quiet once. */
+  wasQuiet: boolean
   /** Set while its books are flagged. */
   incident: number | null
   /** Audits that are still out, and how many of those that came back found their book right. */
@@ -66,6 +68,8 @@ const FLOOR_MS = 5_000
 const UNUSUAL_GAPS = 20
 /** Flagged within 15 s. */
 const LIVELY = { gapMs: 1_000, askAfterMs: 10_000 }
+/** Whose rate is not known yet is asked about after this time. */
+const UNKNOWN_AFTER_MS = 8_000
 const SMOOTHING = 0.1
 const SILENT = reasonBit('silent')
 /** Of a silent connection so many of the busiest books are audited. */
@@ -136,7 +140,8 @@ export class Liveness {
         messages,
         changedAtMs: nowMs,
         gapMs: Number.NaN,
-        silentAfterMs: Number.POSITIVE_INFINITY,
+        silentAfterMs: UNKNOWN_AFTER_MS,
+        wasQuiet: false,
         incident: null,
         open: 0,
         equal: 0
@@ -161,46 +166,58 @@ export class Liveness {
     pulse.silentAfterMs = unusualAfter(pulse.gapMs, UNUSUAL_GAPS, FLOOR_MS, LIVELY)
     pulse.messages = connection.messages
     pulse.changedAtMs = nowMs
+    pulse.wasQuiet = false
     if (pulse.incident !== null) this.speaks(connection, pulse)
   }
 
   private silent(connection: LiveConnection, pulse: Pulse, nowMs: number): void {
-    const { table, audit, incidents, venue } = this.options
+    const { table, audit } = this.options
     const ageMs = nowMs - pulse.changedAtMs
     pulse.silentAfterMs = ageMs * 2
     if (pulse.open > 0) return
     const { reasons } = table.verdicts
     const live = [...connection.slots()].filter((slot) => ((reasons[slot] as number) & ~SILENT) === 0)
     if (live.length === 0) return
-    this.counts.silences++
-    const detail = `no data for ${Math.round(ageMs)} ms, where ${Math.round(pulse.gapMs)} ms are usual`
-    pulse.incident ??= incidents.note({
-      venue,
-      kind: 'silent_connection',
-      connection: connection.key,
-      detail
-    })
-    for (const slot of live) table.raise(slot, 'silent')
+    // What is not known to be unusual, or was only quiet a moment ago, is asked about and not flagged.
+    if (!Number.isNaN(pulse.gapMs) && !pulse.wasQuiet) this.flag(connection, pulse, live, ageMs)
     const busiest = live.sort((one, other) => this.gaps.of(one) - this.gaps.of(other)).slice(0, SAMPLE)
     pulse.open = busiest.length
     pulse.equal = 0
+    const silentSinceMs = pulse.changedAtMs
     for (const slot of busiest)
-      audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) => this.answered(connection, pulse, result))
+      audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) =>
+        this.answered(connection, pulse, silentSinceMs, result)
+      )
+  }
+
+  private flag({ key }: LiveConnection, pulse: Pulse, live: readonly number[], ageMs: number): void {
+    const { table, incidents, venue } = this.options
+    this.counts.silences++
+    const detail = `no data for ${Math.round(ageMs)} ms, where ${Math.round(pulse.gapMs)} ms are usual`
+    pulse.incident ??= incidents.note({ venue, kind: 'silent_connection', connection: key, detail })
+    for (const slot of live) table.raise(slot, 'silent')
   }
 
   /** One of the audits of a silent connection came back. */
-  private answered(connection: LiveConnection, pulse: Pulse, result: AuditResult): void {
+  private answered(
+    connection: LiveConnection,
+    pulse: Pulse,
+    silentSinceMs: number,
+    result: AuditResult
+  ): void {
     pulse.open--
-    if (this.pulses.get(connection.key) !== pulse || pulse.incident === null) return
+    // Who speaks meanwhile, or was cut, is not silent any more.
+    if (this.pulses.get(connection.key) !== pulse || pulse.changedAtMs > silentSinceMs) return
     if (result === 'equal') pulse.equal++
     if (result === 'wrong') {
       this.counts.deadConnections++
       this.pulses.delete(connection.key)
-      this.options.incidents.end(pulse.incident)
+      if (pulse.incident !== null) this.options.incidents.end(pulse.incident)
       this.options.recycle(connection.key, 'silent, and its books are wrong')
     } else if (pulse.open === 0 && pulse.equal > 0) {
       this.counts.quietConnections++
-      this.speaks(connection, pulse)
+      pulse.wasQuiet = true
+      if (pulse.incident !== null) this.speaks(connection, pulse)
     }
     // What could not be read proves nothing: the books stay flagged until data comes or the next audits.
   }

@@ -62,6 +62,10 @@ export class BookSubscription {
     return this.tickerOf.keys()
   }
 
+  tickerAt(slot: number): string | undefined {
+    return this.tickerOf.get(slot)
+  }
+
   follow(markets: readonly { ticker: string; slot: number }[]): void {
     for (const { ticker, slot } of markets) {
       this.slotOf.set(ticker, slot)

@@ -5,6 +5,7 @@ import { NO, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { ByteIndex } from '../venue/byte-index.ts'
 import { Counters } from '../venue/counters.ts'
+import { BYTES } from '../venue/frame-bytes.ts'
 import {
   Delta,
   type Envelope,
@@ -28,8 +29,10 @@ export interface KalshiBooksOptions {
   onCorrupt?: (slot: number, reason: CorruptReason, connection: KalshiConnection) => void
   /** A message that is not about levels: an answer, an error, a lifecycle message. */
   onControl?: (message: Envelope, connection: KalshiConnection) => void
-  /** A frame that was not understood, with the reason that it is counted under. */
-  onRefused?: (reason: string, frame: Buffer) => void
+  /** A change of a market that was never subscribed came on a subscription of ours: another market may lack it. */
+  onStray?: (connection: KalshiConnection, sid: number) => void
+  /** A frame that was not understood, with the reason that it is counted under and its book, where it names one. */
+  onRefused?: (reason: string, frame: Buffer, slot: number | null) => void
   /** For a replay: a market is followed from its first snapshot on. */
   autoFollow?: boolean
   /** As sent in the subscription: NO prices come on the YES scale. */
@@ -40,6 +43,9 @@ export interface KalshiBooksOptions {
 
 /** What the index and the table say when there is none. */
 const NO_SLOT = -1
+
+/** Markets that are remembered after they were let go of. */
+const FORMER_MAX = 10_000
 
 /** Types that are known and change no book; each is counted under its own name. */
 const KNOWN_TYPES = new Set([
@@ -81,12 +87,17 @@ export class KalshiBooks {
   /** Of the frame that is being applied. */
   private from: KalshiConnection
   private receivedAtMs = 0
+  /** The book of the frame that was not understood. */
+  private refusedSlot: number | null = null
+  /** Tickers that were followed lately: the venue may still be sending their changes. */
+  private readonly former = new Set<string>()
 
   constructor(options: KalshiBooksOptions) {
     this.options = {
       onGap: ignoreAll,
       onCorrupt: ignoreAll,
       onControl: ignoreAll,
+      onStray: ignoreAll,
       onRefused: ignoreAll,
       autoFollow: false,
       useYesPrice: false,
@@ -122,6 +133,7 @@ export class KalshiBooks {
     const slot = this.index.get(ticker)
     if (slot === undefined) return
     this.index.delete(ticker)
+    this.remember(ticker)
     for (const connection of this.connections) connection.forget(slot)
   }
 
@@ -143,14 +155,18 @@ export class KalshiBooks {
       return
     }
     counters.ignore(ignored)
-    if (NOT_UNDERSTOOD.has(ignored)) this.options.onRefused(ignored, frame)
+    if (NOT_UNDERSTOOD.has(ignored)) this.options.onRefused(ignored, frame, this.refusedSlot)
+    this.refusedSlot = null
   }
 
   private applyScanned(): Ignored {
     const { sid, seq, tickerStart, tickerEnd, delta } = this.scanner
     const subscription = this.from.on(sid, seq)
-    if (!this.inSequence(subscription, seq)) return 'duplicate'
-    return this.applyDelta(this.index.find(tickerStart, tickerEnd), delta, seq, subscription)
+    const step = this.step(subscription, seq)
+    if (step !== 'next') return step
+    const slot = this.index.find(tickerStart, tickerEnd)
+    if (slot === NO_SLOT) return this.unknown(textOf(tickerStart, tickerEnd), subscription)
+    return this.applyDelta(slot, delta, seq, subscription)
   }
 
   private applyParsed(frame: Buffer): Ignored {
@@ -158,32 +174,34 @@ export class KalshiBooks {
     if (typeof message === 'string') return message
     const { type, sid, seq, msg } = message
     const subscription = sid === null || seq === null ? null : this.from.on(sid, seq)
-    const isNew = subscription === null || seq === null || this.inSequence(subscription, seq)
-    // Whether an error takes a number of its own is not sure, and a terminal one must not be missed.
-    if (!isNew && type !== 'error') return 'duplicate'
-    if (type !== 'orderbook_delta' && type !== 'orderbook_snapshot') return this.control(message)
-
+    const step = subscription === null || seq === null ? 'next' : this.step(subscription, seq)
+    const isAboutBook = type === 'orderbook_delta' || type === 'orderbook_snapshot'
+    // Whether an error takes a number of its own is not sure, and a terminal one must not be missed. An answer that
+    // comes late still answers; a book's message that does is in the snapshot that its gap has asked for.
+    if (step === 'duplicate' && type !== 'error') return step
+    if (!isAboutBook) return this.control(message)
     const ticker = parseTicker(msg)
     if (ticker === null) return this.refuseAll(subscription)
     const slot = this.index.get(ticker) ?? NO_SLOT
     if (subscription === null || seq === null) return this.refuse(slot)
+    if (step === 'late' && slot !== NO_SLOT) return this.late(type, slot)
     if (type === 'orderbook_snapshot') return this.applySnapshot(ticker, slot, msg, seq, subscription)
+    if (slot === NO_SLOT) return this.unknown(ticker, subscription)
     return parseDelta(msg, this.options.useYesPrice, this.delta)
       ? this.applyDelta(slot, this.delta, seq, subscription)
       : this.refuse(slot)
   }
 
-  /** Counts a message; false when it came before. A gap makes every book of the subscription doubtful. */
-  private inSequence(subscription: Subscription, seq: number): boolean {
+  /** Counts a message: `next` when it is to be taken. A gap makes every book of the subscription doubtful. */
+  private step(subscription: Subscription, seq: number): 'next' | 'duplicate' | 'late' {
     const { tracker, sid, slots } = subscription
     if (subscription.mayRestart) this.restart(subscription, seq)
     const { expected } = tracker
     const step = tracker.check(seq)
-    if (step === 'next') return true
-    if (step === 'duplicate') return false
+    if (step !== 'gap') return step
     for (const slot of slots) this.table.raise(slot, 'sequence_gap')
     this.options.onGap(this.from, sid, expected, seq)
-    return true
+    return 'next'
   }
 
   /** A recording may run on over a reconnect: its books then wait for their snapshots again. */
@@ -203,10 +221,8 @@ export class KalshiBooks {
     subscription: Subscription
   ): Ignored {
     const { table } = this
-    const { verdicts, arena } = table
-    // In a replay a market is known from its first snapshot on.
-    if (slot === NO_SLOT) return this.options.autoFollow ? 'awaiting_snapshot' : 'unknown_market'
-    if (((verdicts.reasons[slot] as number) & NEEDS_SNAPSHOT) !== 0) {
+    const { arena } = table
+    if (this.needsSnapshot(slot)) {
       subscription.missed.set(slot, Math.max(seq, subscription.missed.get(slot) ?? 0))
       return 'awaiting_snapshot'
     }
@@ -275,6 +291,30 @@ export class KalshiBooks {
     return this.corrupt(slot, 'arena_full')
   }
 
+  /** What is behind the counter is no base: a change that stood behind it may be lost. */
+  private late(type: string, slot: number): Ignored {
+    if (type === 'orderbook_snapshot' && this.needsSnapshot(slot)) this.corrupt(slot, 'sequence_gap')
+    return 'late'
+  }
+
+  private needsSnapshot(slot: number): boolean {
+    return ((this.table.verdicts.reasons[slot] as number) & NEEDS_SNAPSHOT) !== 0
+  }
+
+  private unknown(ticker: string, { sid }: Subscription): Ignored {
+    // In a replay a market is known from its first snapshot on.
+    if (this.options.autoFollow) return 'awaiting_snapshot'
+    if (!this.former.has(ticker)) this.options.onStray(this.from, sid)
+    return 'unknown_market'
+  }
+
+  private remember(ticker: string): void {
+    this.former.delete(ticker)
+    this.former.add(ticker)
+    const [oldest] = this.former
+    if (this.former.size > FORMER_MAX && oldest !== undefined) this.former.delete(oldest)
+  }
+
   private corrupt(slot: number, reason: CorruptReason): Ignored {
     this.table.raise(slot, reason)
     this.options.onCorrupt(slot, reason, this.from)
@@ -283,7 +323,9 @@ export class KalshiBooks {
 
   /** A message about one book was not understood: that book may have lost a change. */
   private refuse(slot: number): Ignored {
-    return slot === NO_SLOT ? 'unknown_market' : this.corrupt(slot, 'drift')
+    if (slot === NO_SLOT) return 'unknown_market'
+    this.refusedSlot = slot
+    return this.corrupt(slot, 'drift')
   }
 
   /** A message about a book names no market: any book of the subscription may have lost a change. */
@@ -291,4 +333,9 @@ export class KalshiBooks {
     for (const slot of subscription?.slots ?? []) this.corrupt(slot, 'drift')
     return 'drift'
   }
+}
+
+/** The ASCII text that stands in the held frame. */
+function textOf(start: number, end: number): string {
+  return String.fromCharCode(...BYTES.subarray(start, end))
 }

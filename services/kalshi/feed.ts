@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
 import type { BookTable } from '../integrity/book-table.ts'
+import { Incidents } from '../integrity/incidents.ts'
 import { listOf } from '../settings.ts'
 import { breakerLimits } from '../venue/breaker.ts'
 import type { MarketSink, ServedMarket } from '../venue/catalogue.ts'
@@ -8,13 +9,19 @@ import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import type { FeedStatus, VenueFeed } from '../venue/port.ts'
 import { Recovery } from '../venue/recovery.ts'
-import type { ConnectionRecycle, RecycleOptions, VenueRecycle } from '../venue/recycle.ts'
+import {
+  type ConnectionRecycle,
+  type RecycleOptions,
+  unlessEnded,
+  type VenueRecycle
+} from '../venue/recycle.ts'
 import type { Signer } from './auth.ts'
 import { KalshiBooks } from './books.ts'
 import { KalshiDiscovery } from './discovery.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import { KalshiMarkets } from './markets.ts'
 import { KalshiPoller } from './poller.ts'
+import { KalshiProofs } from './proofs.ts'
 import { StreamRenewal } from './recycle.ts'
 import { KalshiRest } from './rest.ts'
 import { KalshiStream } from './stream.ts'
@@ -31,6 +38,7 @@ export type KalshiSettings = Pick<
   | 'ENDED_MARKET_RETENTION_MS'
   | 'SNAPSHOT_TIMEOUT_MS'
   | 'SILENT_AFTER_MS'
+  | 'AUDIT_PERIOD_MS'
   | 'DIALS_PER_SECOND'
   | 'BREAKER_FAILURES'
   | 'BREAKER_OPEN_MS'
@@ -42,6 +50,7 @@ export interface KalshiFeedOptions {
   /** Signs with the API key; null without one, and then the books are polled. */
   signer: Signer | null
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  incidents?: Incidents
   /** For each way of mending a gap before the next is tried. */
   gapTimeoutMs?: number
   /** Between two looks at whether the exchange has paused trading. */
@@ -69,6 +78,7 @@ export class KalshiFeed implements VenueFeed {
   private readonly poller: KalshiPoller
   private readonly pacer: DialPacer
   private readonly recovery: Recovery
+  private readonly proofs: KalshiProofs
   private stream: KalshiStream | null
   /** Under way while the stream is recycled. */
   private renewal: StreamRenewal | null = null
@@ -79,6 +89,7 @@ export class KalshiFeed implements VenueFeed {
 
   constructor(options: KalshiFeedOptions) {
     this.options = {
+      incidents: new Incidents(),
       gapTimeoutMs: 5_000,
       pauseCheckMs: 15_000,
       now: Date.now,
@@ -86,7 +97,7 @@ export class KalshiFeed implements VenueFeed {
       random: Math.random,
       ...options
     }
-    const { sink, config, signer, log, pauseCheckMs, now, steadyNow, random } = this.options
+    const { sink, config, signer, log, incidents, pauseCheckMs, now, steadyNow, random } = this.options
     const table = sink.books
     const frames = new FrameLog(log, steadyNow)
     this.books = new KalshiBooks({
@@ -145,12 +156,24 @@ export class KalshiFeed implements VenueFeed {
       now,
       steadyNow
     })
+    this.proofs = new KalshiProofs({
+      table,
+      rest: this.rest,
+      stream: () => this.stream,
+      incidents,
+      periodMs: config.AUDIT_PERIOD_MS,
+      log,
+      now,
+      steadyNow,
+      random
+    })
     this.stream = signer === null ? null : this.createStream(signer, this.books, table)
   }
 
   start(): void {
     this.markets.start()
     this.exchange.start()
+    this.proofs.start()
     if (this.stream === null) this.poll('there is no KALSHI_API_KEY')
     else this.stream.start()
   }
@@ -158,6 +181,7 @@ export class KalshiFeed implements VenueFeed {
   async stop(): Promise<void> {
     this.markets.stop()
     this.exchange.stop()
+    this.proofs.stop()
     await Promise.all([this.stream?.stop(), this.refusedStream, this.rest.close(), this.poller.stop()])
   }
 
@@ -175,8 +199,8 @@ export class KalshiFeed implements VenueFeed {
       discovery: { ...markets.status },
       rest: this.rest.status,
       recovery: this.recovery.status(),
-      audit: null,
-      liveness: null,
+      audit: stream === null ? null : this.proofs.audit(),
+      liveness: stream === null ? null : this.proofs.livenessStatus(),
       proofs: null,
       counters: this.books.counters
     }
@@ -190,7 +214,7 @@ export class KalshiFeed implements VenueFeed {
       connections.push(await this.renewStream(signal))
     }
     onProgress('discovering markets')
-    const discoveryError = signal.aborted ? 'the run was ended' : await this.markets.discoverNow()
+    const discoveryError = await unlessEnded(signal, () => this.markets.discoverNow())
     return { connections, before, after: this.markets.followed(), discoveryError }
   }
 

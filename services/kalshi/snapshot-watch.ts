@@ -37,6 +37,7 @@ const NOT_WHOLE = [
   'drift',
   'negative_level',
   'crossed',
+  'audit_mismatch',
   'arena_full'
 ] as const
 const NOT_WHOLE_BITS = NOT_WHOLE.reduce((bits, reason) => bits | reasonBit(reason), 0)

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { BookTable } from '../integrity/book-table.ts'
+import type { LiveConnection } from '../integrity/liveness.ts'
 import { backoffMs } from '../venue/backoff.ts'
 import type { BreakerLimits } from '../venue/breaker.ts'
 import type { DialPacer } from '../venue/dial-pacer.ts'
@@ -140,6 +141,27 @@ export class KalshiStream {
 
   status(): ConnectionStatus {
     return this.socket.status(this.subscription.size)
+  }
+
+  /** The connecting that is open now, as liveness sees it; null while there is none. */
+  live(): LiveConnection | null {
+    const { state, connectedAtMs, messages } = this.status()
+    if (state !== 'open') return null
+    return { key: `kalshi@${connectedAtMs}`, messages, slots: () => this.slots() }
+  }
+
+  /** Books that are subscribed. */
+  slots(): IterableIterator<number> {
+    return this.subscription.slots()
+  }
+
+  tickerOf(slot: number): string | undefined {
+    return this.subscription.tickerAt(slot)
+  }
+
+  /** Cuts the connection and dials again. */
+  drop(reason: string): void {
+    this.socket.drop(reason)
   }
 
   follow(markets: readonly { ticker: string; slot: number }[]): void {

@@ -10,8 +10,10 @@ t.test('a sequence number is next, a duplicate, or a gap', async (t) => {
   t.equal(tracker.check(2), 'duplicate')
   t.equal(tracker.check(5), 'gap')
   t.equal(tracker.check(6), 'next', 'one loss is one gap')
-  t.equal(tracker.check(3), 'gap', 'a foreign counter')
-  t.equal(tracker.check(4), 'next')
+  t.equal(tracker.check(4), 'late', 'one that changed places is no second gap')
+  t.equal(tracker.check(7), 'next')
+  t.equal(tracker.check(1), 'gap', 'a foreign counter')
+  t.equal(tracker.check(2), 'next')
 })
 
 t.test('a book’s state is that of its most important reason', async (t) => {

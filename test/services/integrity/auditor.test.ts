@@ -40,7 +40,7 @@ function venue(count: number, options: Partial<AuditorOptions> = {}) {
         take(slot, yes, no)
       }
     },
-    booksPerRead: 100,
+    booksPerRead: () => 100,
     periodMs: 60_000,
     repair: (slot, attempt) => repaired.push([slot, attempt]),
     incidents,

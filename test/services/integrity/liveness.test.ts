@@ -100,9 +100,13 @@ t.test('a silent connection is stale in time, and live again when it was only qu
   t.ok(states().every((reason) => reason === null))
   t.match(incidents.latest(1), [{ kind: 'silent_connection', connection: 'c/1', endedAtMs: Number }])
   pass(4_000, silence)
-  t.equal(liveness.status().silences, 1, 'it is not asked again before twice the time')
+  t.equal(asked.filter(({ slot }) => slot > 1).length, 0, 'it is not asked again before twice the time')
   pass(5_000, silence)
   t.ok(asked.length >= 10)
+  t.ok(
+    states().every((reason) => reason === null),
+    'nor flagged again in this silence'
+  )
   for (const { done } of asked.splice(0)) done('equal')
   pass(600_000, silence)
   t.same(recycled, [], 'a quiet connection is never cut')
@@ -143,9 +147,14 @@ t.test('silence that nothing proves stays flagged, and ends with the first messa
   t.same(recycled, [], 'a connection that speaks again is not cut for its silence')
 })
 
-t.test('a connection that never sent anything is not silent', async (t) => {
-  const { pass, asked, states } = venue(2)
-  pass(120_000, [0, 0])
-  t.same(asked, [])
+t.test('a connection that is silent from its first second on is asked about, not flagged', async (t) => {
+  const { pass, asked, states, recycled } = venue(2)
+  pass(10_000, [0, 0])
+  t.equal(asked.length, 2)
   t.same(states(), [null, null])
+  for (const { done } of asked.splice(0)) done('equal')
+  pass(10_000, [0, 0])
+  t.equal(asked.length, 2, 'again after twice the time')
+  asked[0]?.done('wrong')
+  t.same(recycled, ['c/1'])
 })

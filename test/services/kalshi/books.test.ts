@@ -21,6 +21,7 @@ function open(options: Partial<KalshiBooksOptions> = {}, replay = false) {
     onCorrupt: (slot, reason) => calls.push(['corrupt', slot, reason]),
     onControl: ({ type }) => calls.push(['control', type]),
     onRefused: (reason) => calls.push(['refused', reason]),
+    onStray: (_, sid) => calls.push(['stray', sid]),
     ...options
   })
   const connection = books.connection({ startAnywhere: replay })
@@ -315,8 +316,37 @@ t.test('a snapshot that a change has overtaken is not taken for whole', async (t
   t.equal(state(B).reason, 'sequence_gap')
   t.same(depth(B), { bids: [], asks: [] })
   t.same(calls.at(-1), ['corrupt', slotOf(B), 'sequence_gap'], 'and another one is asked for')
-  send(snapshot(3, B, SIDES))
+  send(snapshot(4, B, SIDES))
   t.equal(state(B).reason, null, 'what is numbered above all that came is whole')
+})
+
+t.test('two changes that change places are one gap, and the late one changes no book', async (t) => {
+  const { send, state, calls, books, depth } = open()
+  send(snapshot(1, A, SIDES))
+  send(snapshot(2, B, SIDES))
+  send(delta(4, A, '0.4100', '1.00'))
+  t.equal(state(B).reason, 'sequence_gap')
+  send(snapshot(5, A, SIDES))
+  send(snapshot(6, B, SIDES))
+  send(delta(3, B, '0.4100', '1.00'))
+  t.same(depth(B), DEPTH, 'the snapshots hold it')
+  send(delta(7, B, '0.4100', '1.00'))
+  t.equal(calls.filter(([what]) => what === 'gap').length, 1)
+  t.equal(books.counters.ignored.get('late'), 1)
+  t.same([state(A).state, state(B).state], ['live', 'live'])
+})
+
+t.test('a change of a market that nobody asked for is a stray, one that was let go of is not', async (t) => {
+  const { send, books, calls, state } = open()
+  send(snapshot(1, A, SIDES))
+  send(delta(2, 'KXNOSUCH', '0.4100', '1.00'))
+  send({ ...delta(3, 'KXNOSUCH', '0.4100', '1.00'), extra: [] })
+  t.equal(calls.filter(([what]) => what === 'stray').length, 2, 'read either way')
+  books.unfollow(B)
+  send(delta(4, B, '0.4100', '1.00'))
+  t.equal(calls.filter(([what]) => what === 'stray').length, 2)
+  t.equal(books.counters.ignored.get('unknown_market'), 3)
+  t.equal(state(A).state, 'live', 'what is done about it is for the stream')
 })
 
 t.test('a gap makes all books of the sid doubtful at once, and is one gap', async (t) => {

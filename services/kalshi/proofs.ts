@@ -1,0 +1,152 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { VenueRestError } from '../errors.ts'
+import type { AuditStatus } from '../integrity/audit-tally.ts'
+import { Auditor, type TakeRead } from '../integrity/auditor.ts'
+import type { BookTable } from '../integrity/book-table.ts'
+import type { Incidents } from '../integrity/incidents.ts'
+import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
+import { LevelList } from '../orderbook/levels.ts'
+import { parseSnapshot } from './parse.ts'
+import { marketId } from './parse-market.ts'
+import type { KalshiRest } from './rest.ts'
+import { TICKERS_PER_REQUEST } from './urls.ts'
+
+/** The stream in what proofs need of it. */
+export interface ProvenStream {
+  /** Null while it is not open. */
+  live(): LiveConnection | null
+  tickerOf(slot: number): string | undefined
+  /** Books that it keeps. */
+  slots(): Iterable<number>
+  /** This book is doubtful. */
+  need(slot: number): void
+  /** Cuts the connection and dials again. */
+  drop(reason: string): void
+}
+
+export interface KalshiProofsOptions {
+  table: BookTable
+  rest: Pick<KalshiRest, 'orderBook' | 'orderBooks'>
+  /** The stream that keeps the books; null while they are polled, for a polled book is what REST says. */
+  stream: () => ProvenStream | null
+  incidents: Incidents
+  periodMs: number
+  log: Pick<FastifyBaseLogger, 'warn'>
+  now: () => number
+  steadyNow: () => number
+  random: () => number
+}
+
+/** A book that was proven wrong so often in a row, with snapshots and subscriptions in between, is the connection's. */
+const RECYCLE_AT_ATTEMPT = 3
+const RECYCLE_PAUSE_MS = 600_000
+/** Where there are no batches, one book each half second: half of what is served without a key. */
+const SINGLE = 1
+
+/** Proves Kalshi's streamed books against its REST API, and tells quiet markets from dead ones. */
+export class KalshiProofs {
+  private readonly options: KalshiProofsOptions
+  private readonly auditor: Auditor
+  private readonly liveness: Liveness
+  private readonly yes = new LevelList()
+  private readonly no = new LevelList()
+  /** The batch endpoint asks for a key by its specification. */
+  private hasBatches = true
+  private recycledAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: KalshiProofsOptions) {
+    this.options = options
+    const { table, stream, incidents, periodMs, now, steadyNow, random } = options
+    const shared = { venue: 'kalshi', table, incidents, steadyNow }
+    this.auditor = new Auditor({
+      ...shared,
+      slots: () => stream()?.slots() ?? [],
+      marketId: (slot) => {
+        const ticker = stream()?.tickerOf(slot)
+        return ticker === undefined ? null : marketId(ticker)
+      },
+      read: (slots, take) => this.read(slots, take),
+      booksPerRead: () => (this.hasBatches ? TICKERS_PER_REQUEST : SINGLE),
+      periodMs,
+      repair: (slot, attempt) => this.repair(slot, attempt),
+      now,
+      random
+    })
+    this.liveness = new Liveness({
+      ...shared,
+      connections: () => {
+        const live = stream()?.live() ?? null
+        return live === null ? [] : [live]
+      },
+      audit: (slot, unchangedForMs, onDone) => this.auditor.urgent(slot, unchangedForMs, onDone),
+      recycle: (key, reason) => {
+        if (stream()?.live()?.key === key) this.recycle(reason)
+      }
+    })
+  }
+
+  start(): void {
+    this.auditor.start()
+    this.liveness.start()
+  }
+
+  stop(): void {
+    this.auditor.stop()
+    this.liveness.stop()
+  }
+
+  audit(): AuditStatus {
+    return this.auditor.status()
+  }
+
+  livenessStatus(): LivenessStatus {
+    return this.liveness.status()
+  }
+
+  /** Milliseconds since a book was compared and not found wrong; null before the first time. */
+  auditAgeMs(slot: number): number | null {
+    return this.auditor.ageMs(slot)
+  }
+
+  private async read(slots: readonly number[], take: TakeRead): Promise<void> {
+    const { rest, stream } = this.options
+    const slotOf = new Map<string, number>()
+    for (const slot of slots) {
+      const ticker = stream()?.tickerOf(slot)
+      if (ticker !== undefined) slotOf.set(ticker, slot)
+    }
+    if (slotOf.size === 0) return
+    if (!this.hasBatches) {
+      for (const [ticker, slot] of slotOf) this.take(slot, await rest.orderBook(ticker), take)
+      return
+    }
+    try {
+      const books = await rest.orderBooks([...slotOf.keys()])
+      for (const [ticker, slot] of slotOf) this.take(slot, books.get(ticker), take)
+    } catch (error) {
+      // As for polling: asking again does not mend what is refused.
+      if (error instanceof VenueRestError && !error.retryable) this.hasBatches = false
+      throw error
+    }
+  }
+
+  /** A book in a form that is not understood proves nothing: it counts as not read. */
+  private take(slot: number, book: unknown, take: TakeRead): void {
+    if (parseSnapshot(book, false, this.yes, this.no)) take(slot, this.yes, this.no)
+  }
+
+  private repair(slot: number, attempt: number): void {
+    const { stream, steadyNow } = this.options
+    stream()?.need(slot)
+    if (attempt < RECYCLE_AT_ATTEMPT || steadyNow() - this.recycledAtMs < RECYCLE_PAUSE_MS) return
+    this.recycle('a book stayed wrong')
+  }
+
+  private recycle(reason: string): void {
+    const { stream, steadyNow, incidents, log } = this.options
+    this.recycledAtMs = steadyNow()
+    incidents.note({ venue: 'kalshi', kind: 'connection_recycled', connection: 'kalshi', detail: reason })
+    log.warn({ connection: 'kalshi', reason }, 'the connection is given up')
+    stream()?.drop(reason)
+  }
+}
