@@ -4,6 +4,7 @@ import type { Bench } from './figure.ts'
 import { decodeKalshi } from './ingest/decode-kalshi.ts'
 import { decodePolymarket } from './ingest/decode-polymarket.ts'
 import { paced } from './ingest/paced.ts'
+import { proofs } from './proofs/proofs.ts'
 import { latency } from './serve/latency.ts'
 import { mixed } from './serve/mixed.ts'
 import { ndjson } from './serve/ndjson.ts'
@@ -17,6 +18,7 @@ export const BENCHES = {
   paced,
   book,
   memory,
+  proofs,
   page,
   peer,
   mixed,
