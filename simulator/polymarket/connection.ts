@@ -65,7 +65,11 @@ export class Connection {
   /** Sends a frame as it is; dropped when the socket is closed or frozen. */
   sendText(text: string | Buffer): void {
     const socket = this.#socket
-    if (this.frozen || socket.readyState !== socket.OPEN) return
+    if (this.frozen) {
+      this.#faults.consume('polymarket', 'half_open', { connection: this.id })
+      return
+    }
+    if (socket.readyState !== socket.OPEN) return
     if (socket.bufferedAmount > MAX_BUFFERED_BYTES) {
       socket.terminate()
       return

@@ -1,0 +1,102 @@
+import { BookTable } from '../../services/integrity/book-table.ts'
+import { KalshiBooks } from '../../services/kalshi/books.ts'
+import type { KalshiConnection } from '../../services/kalshi/subscriptions.ts'
+import { topOf } from '../../simulator/kalshi/book.ts'
+import { deltaBody, frame, snapshotBody, tickerBody, tradeBody } from '../../simulator/kalshi/frames.ts'
+import type { SimMarket, World } from '../../simulator/model/types.ts'
+import type { Source, Twin } from './source.ts'
+
+const SID = 1
+const FORM = { form: 'fixed', yesPrice: false } as const
+const CAPACITY_LEVELS = 65_536
+
+/** Kalshi's frames as the simulator writes them, and the books that read them. */
+export class KalshiSource implements Source {
+  readonly twins: [Twin, Twin]
+  readonly #world: World
+  readonly #markets: SimMarket[]
+  readonly #wanted = new Set<number>()
+  readonly #ready: string[] = []
+  #seq = 0
+
+  constructor(world: World, now: () => number) {
+    this.#world = world
+    this.#markets = world.markets('kalshi')
+    this.twins = [this.#twin(true, now), this.#twin(false, now)]
+  }
+
+  next(): string {
+    for (const slot of this.#wanted) this.#snapshot(this.#markets[slot])
+    this.#wanted.clear()
+    while (this.#ready.length === 0) this.#step()
+    return this.#ready.shift() ?? ''
+  }
+
+  heal(): string[] {
+    // A new connection counts from 1 and gives every book its snapshot.
+    this.#seq = 0
+    this.#ready.length = 0
+    this.#wanted.clear()
+    for (const twin of this.twins) twin.reconnect()
+    for (const market of this.#markets) this.#snapshot(market)
+    return this.#ready.splice(0)
+  }
+
+  trueBooks(): SimMarket[] {
+    return this.#markets
+  }
+
+  #step(): void {
+    const happening = this.#world.step('kalshi')
+    const { market, atMs } = happening
+    const stamp = { ms: atMs, micros: 0 }
+    if (happening.kind !== 'levels' && happening.kind !== 'match') return
+    const changes =
+      happening.kind === 'levels'
+        ? happening.changes
+        : [...happening.consumed, ...(happening.remainder === null ? [] : [happening.remainder])]
+    const ordered = [
+      ...changes.filter((one) => one.changeE6 < 0),
+      ...changes.filter((one) => one.changeE6 > 0)
+    ]
+    for (const change of ordered) {
+      const body = deltaBody(market, change, FORM, stamp)
+      if (body !== null) this.#ready.push(frame('orderbook_delta', SID, ++this.#seq, body))
+    }
+    if (happening.kind === 'match') {
+      for (const trade of happening.trades)
+        this.#ready.push(frame('trade', SID + 1, null, tradeBody(market, trade, 'fixed', stamp)))
+      this.#ready.push(frame('ticker', SID + 2, null, tickerBody(market, topOf(market.book), 'fixed', stamp)))
+    }
+  }
+
+  #snapshot(market: SimMarket | undefined): void {
+    if (market === undefined) return
+    this.#ready.push(frame('orderbook_snapshot', SID, ++this.#seq, snapshotBody(market, market.book, FORM)))
+  }
+
+  #twin(useScanner: boolean, now: () => number): Twin {
+    const table = new BookTable({ capacityMarkets: this.#markets.length, capacityLevels: CAPACITY_LEVELS })
+    const wantAll = () => {
+      for (let slot = 0; slot < this.#markets.length; slot++) this.#wanted.add(slot)
+    }
+    const books = new KalshiBooks({
+      table,
+      useScanner,
+      onGap: wantAll,
+      onCorrupt: (slot) => this.#wanted.add(slot)
+    })
+    for (const market of this.#markets) books.follow(market.id, table.allocate())
+    let connection: KalshiConnection = books.connection()
+    return {
+      table,
+      counters: books.counters,
+      apply: (bytes) => books.apply(bytes, now(), connection),
+      reconnect() {
+        books.drop(connection)
+        connection = books.connection()
+        for (const [, slot] of books.followed()) table.raise(slot, 'awaiting_snapshot')
+      }
+    }
+  }
+}

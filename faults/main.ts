@@ -1,0 +1,104 @@
+import { parseArgs } from 'node:util'
+import type { SimVenue } from '../simulator/model/types.ts'
+import { Gateway } from './gateway.ts'
+import { Lane, type Row } from './lane.ts'
+import { logFolder } from './process.ts'
+import { Sampler } from './sample.ts'
+import { AUDIT_PERIOD_MS, DISCOVERY_MS, LATER, scenariosOf } from './scenarios.ts'
+import { runSolo, SOLO } from './solo.ts'
+import { lineOf, tableOf } from './table.ts'
+import { VENUES, Venues } from './venues.ts'
+
+const USAGE = `Usage: npm run faults -- [NAME...] [options]
+
+Makes every fault happen to the whole gateway and tells what came of it. A NAME is a part of a fault's name.
+
+  --venue V    faults of one venue only: kalshi or polymarket
+  --list       name the faults and do nothing
+  --json       the same as data
+  --help       this text`
+
+const MARKETS = 60
+const RATE = 200
+const SEED = 7
+/** So that Polymarket has neighbours that a fault of one connection must not disturb. */
+const ASSETS_PER_CONNECTION = 30
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    venue: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false }
+  }
+})
+
+const isWanted = ({ name, venue }: { name: string; venue: string }) =>
+  (positionals.length === 0 || positionals.some((part) => name.includes(part))) &&
+  (values.venue === undefined || venue === 'both' || venue === values.venue)
+
+const lanes = VENUES.map((venue) => ({ venue, scenarios: scenariosOf(venue).filter(isWanted) }))
+const solos = SOLO.filter(isWanted)
+
+if (values.help) console.log(USAGE)
+else if (values.list)
+  for (const { name, venue } of [...lanes.flatMap((lane) => lane.scenarios), ...solos])
+    console.log(`${venue} ${name}`)
+else process.exitCode = (await main()) ? 0 : 1
+
+async function main(): Promise<boolean> {
+  const startedMs = performance.now()
+  const rows: Row[] = []
+  const note = (row: Row) => {
+    rows.push(row)
+    console.error(lineOf(row))
+  }
+  // The faults of single processes have processes of their own, so they run beside those of the long-lived gateway.
+  await Promise.all([runLanes(note), runSolo(solos, note)])
+  const order = [...lanes.flatMap((lane) => lane.scenarios), ...solos].map(
+    ({ venue, name }) => `${venue} ${name}`
+  )
+  rows.sort((a, b) => order.indexOf(`${a.venue} ${a.name}`) - order.indexOf(`${b.venue} ${b.name}`))
+  const failed = rows.filter(({ failures }) => failures.length > 0)
+  const seconds = Math.round((performance.now() - startedMs) / 1_000)
+  const auditMs = AUDIT_PERIOD_MS
+  if (values.json)
+    console.log(
+      JSON.stringify({ seconds, auditPeriodMs: auditMs, rows, notInThisIssue: LATER, logs: logFolder() })
+    )
+  else {
+    console.log(`\n${tableOf(rows, positionals.length === 0 ? LATER : [])}\n`)
+    console.log(
+      `${rows.length - failed.length} of ${rows.length} as they must be, in ${seconds} s; logs in ${logFolder()}`
+    )
+    console.log(`One audit period is ${auditMs / 1_000} s here. Looks from outside come every 250 ms.`)
+  }
+  return rows.length > 0 && failed.length === 0
+}
+
+async function runLanes(note: (row: Row) => void): Promise<void> {
+  if (lanes.every(({ scenarios }) => scenarios.length === 0)) return
+  const venues = await Venues.start('venues', { markets: MARKETS, rate: RATE, seed: SEED })
+  const gateway = await Gateway.start('gateway', {
+    ...venues.settings(),
+    AUDIT_PERIOD_MS: String(AUDIT_PERIOD_MS),
+    REDISCOVERY_INTERVAL_MS: String(DISCOVERY_MS),
+    POLYMARKET_ASSETS_PER_CONNECTION: String(ASSETS_PER_CONNECTION)
+  })
+  const sampler = new Sampler(gateway, venues)
+  try {
+    if (!(await gateway.untilReady())) throw new Error('the gateway did not get ready')
+    sampler.start()
+    await Promise.all(
+      lanes.map(async ({ venue, scenarios }) => {
+        const lane = new Lane(venue as SimVenue, venues, gateway, sampler)
+        for (const scenario of scenarios) note(await lane.run(scenario))
+      })
+    )
+  } finally {
+    await sampler.stop()
+    await gateway.process.stop()
+    await venues.process.stop()
+  }
+}
