@@ -101,6 +101,12 @@ export const ConfigSchema = Type.Object({
     maximum: MAX_TIMER_MS,
     default: 60_000
   }),
+  HASH_BUDGET_PERCENT: Type.Number({
+    description: 'Time of one core for proving Polymarket books by their hashes, percent; 0 proves none',
+    minimum: 0,
+    maximum: 100,
+    default: 10
+  }),
   DIALS_PER_SECOND: Type.Number({
     description: 'Connections that one venue is asked for each second, and at once, however many were lost',
     minimum: 0.1,

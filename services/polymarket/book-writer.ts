@@ -217,8 +217,8 @@ export class BookWriter {
   }
 
   /** Puts a book into `bids` and `asks` as the arena keeps it: both ascending, asks as bids for the complement. */
-  readLevels({ bids, asks }: ParsedBook): boolean {
-    return fill(this.options.bids, bids, YES) && fill(this.options.asks, asks, NO)
+  readLevels(book: ParsedBook): boolean {
+    return fillBook(book, this.options.bids, this.options.asks)
   }
 
   private prove(slot: number, timestampMs: number, hash: number): void {
@@ -308,6 +308,11 @@ export class BookWriter {
   private has(slot: number, bit: number): boolean {
     return ((this.table.verdicts.reasons[slot] as number) & bit) !== 0
   }
+}
+
+/** Puts a book into two lists of ascending prices: bids, and asks as bids for the complement; false if it is none. */
+export function fillBook({ bids, asks }: ParsedBook, yes: LevelList, no: LevelList): boolean {
+  return fill(yes, bids, YES) && fill(no, asks, NO)
 }
 
 function fill(list: LevelList, levels: readonly ParsedLevel[], outcome: Outcome): boolean {

@@ -47,6 +47,9 @@ const PING_EVERY_MS = 5_000
 /** After all was tried for a snapshot, it is tried again after this many time limits. */
 const PATIENCE = 6
 
+const OPEN_OBJECT = 0x7b
+const OPEN_ARRAY = 0x5b
+
 /** What was done last for a snapshot that does not come. */
 type Step = 'subscribed' | 'read' | 'resubscribed' | 'reported'
 interface Waiting {
@@ -67,6 +70,8 @@ export class PolymarketConnection {
   /** True once this connection had its first subscription: the venue accepts nothing before it. */
   private isSubscribed = false
   private opened = 0
+  /** Data frames since the start. */
+  messages = 0
 
   constructor(options: PolymarketConnectionOptions) {
     const { name, url, log, silentAfterMs, breaker, pacer, now, steadyNow, random } = options
@@ -83,7 +88,11 @@ export class PolymarketConnection {
         timeoutMs: silentAfterMs
       },
       onOpen: () => this.open(),
-      onFrame: (frame, receivedAtMs) => this.options.books.apply(frame, receivedAtMs),
+      onFrame: (frame, receivedAtMs) => {
+        // Bare text answers our own and is no sign of life of any book.
+        if (frame[0] === OPEN_OBJECT || frame[0] === OPEN_ARRAY) this.messages++
+        this.options.books.apply(frame, receivedAtMs)
+      },
       onDown: () => this.down(),
       breaker,
       pacer,
@@ -115,6 +124,20 @@ export class PolymarketConnection {
 
   get isOpen(): boolean {
     return this.socket.isOpen
+  }
+
+  /** The slots of the books that come on it. */
+  slots(): Iterable<number> {
+    return this.assets.values()
+  }
+
+  slotOf(assetId: string): number | undefined {
+    return this.assets.get(assetId)
+  }
+
+  /** Cuts the connection and dials again. */
+  drop(reason: string): void {
+    this.socket.drop(reason)
   }
 
   /** The subscribed assets with the slots of their books. */

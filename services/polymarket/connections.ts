@@ -1,3 +1,4 @@
+import type { LiveConnection } from '../integrity/liveness.ts'
 import type { HandoverReport } from '../venue/handover.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
 import { PolymarketConnection, type PolymarketConnectionOptions, type Subscription } from './connection.ts'
@@ -53,12 +54,38 @@ export class PolymarketConnections {
     if (connection?.isWaiting(assetId) === false) connection.resubscribe(assetId)
   }
 
+  /** Subscribes an asset on another connection than it is on, on a new one if there is no other with room. */
+  move(assetId: string): void {
+    const from = this.homes.get(assetId)
+    const slot = from?.slotOf(assetId)
+    if (from === undefined || slot === undefined) return
+    const { connection, isNew } = this.withRoom(from)
+    this.homes.set(assetId, connection)
+    from.remove(assetId)
+    connection.add([{ assetId, slot }])
+    if (isNew) connection.start()
+    if (from.size === 0) this.close(from)
+  }
+
+  /** Cuts a connecting and dials again; one that is over already is left alone. */
+  drop(key: string, reason: string): void {
+    this.connections.find((connection) => keyOf(connection) === key)?.drop(reason)
+  }
+
+  /** The connections that are open now. */
+  live(): LiveConnection[] {
+    const open = this.connections.filter(({ isOpen }) => isOpen)
+    return open.map((connection) => ({
+      key: keyOf(connection),
+      messages: connection.messages,
+      slots: () => connection.slots()
+    }))
+  }
+
   /** Names the connecting that an asset is streamed by; null while it is not. */
   streamOf(assetId: string): string | null {
     const connection = this.homes.get(assetId)
-    return connection === undefined || connection.era === 0
-      ? null
-      : `${connection.status().name}/${connection.generation}/${connection.era}`
+    return connection === undefined || connection.era === 0 ? null : keyOf(connection)
   }
 
   tick(): void {
@@ -133,8 +160,9 @@ export class PolymarketConnections {
     return connection
   }
 
-  private withRoom(): { connection: PolymarketConnection; isNew: boolean } {
-    const known = this.connections.find(({ size }) => size < this.options.assetsPerConnection)
+  private withRoom(except?: PolymarketConnection): { connection: PolymarketConnection; isNew: boolean } {
+    const { assetsPerConnection } = this.options
+    const known = this.connections.find((one) => one !== except && one.size < assetsPerConnection)
     if (known !== undefined) return { connection: known, isNew: false }
     const connection = this.create(`polymarket-${++this.created}`)
     this.connections.push(connection)
@@ -155,4 +183,9 @@ export class PolymarketConnections {
     const closed: Promise<void> = connection.stop().finally(() => this.closing.delete(closed))
     this.closing.add(closed)
   }
+}
+
+/** Another one after each reconnect. */
+function keyOf(connection: PolymarketConnection): string {
+  return `${connection.status().name}/${connection.generation}/${connection.era}`
 }

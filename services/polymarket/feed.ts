@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
 import type { Market } from '../../schemas/market.ts'
+import { Incidents } from '../integrity/incidents.ts'
 import { listOf } from '../settings.ts'
 import { backoffMs } from '../venue/backoff.ts'
 import { breakerLimits } from '../venue/breaker.ts'
@@ -15,7 +16,14 @@ import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import type { DiscoveryStatus, FeedStatus, VenueFeed } from '../venue/port.ts'
 import { Recovery } from '../venue/recovery.ts'
-import type { ConnectionRecycle, RecycleOptions, VenueRecycle } from '../venue/recycle.ts'
+import {
+  type ConnectionRecycle,
+  type RecycleOptions,
+  unlessEnded,
+  type VenueRecycle
+} from '../venue/recycle.ts'
+import { PolymarketAudits } from './audits.ts'
+import { BookIncidents } from './book-incidents.ts'
 import { BookReader } from './book-reader.ts'
 import { type Hint, PolymarketBooks } from './books.ts'
 import { PolymarketConnections } from './connections.ts'
@@ -40,19 +48,24 @@ export type PolymarketSettings = Pick<
   | 'DIALS_PER_SECOND'
   | 'BREAKER_FAILURES'
   | 'BREAKER_OPEN_MS'
+  | 'HASH_BUDGET_PERCENT'
+  | 'AUDIT_PERIOD_MS'
 >
 
 export interface PolymarketFeedOptions {
   sink: MarketSink
   config: PolymarketSettings
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  incidents?: Incidents
   now?: () => number
   /** Milliseconds on a clock that never jumps: whatever is waited for is measured by it. */
   steadyNow?: () => number
   random?: () => number
 }
 
-const TICK_MS = 50
+const TICK_MS = 25
+/** Between two looks for books that cannot be proved yet. */
+const FACTS_EVERY_MS = 5_000
 const STOPPED = 'the feed was stopped'
 /** A new connection may take this many snapshot time limits to fill: its books are asked for in three ways. */
 const FILL_TIMEOUTS = 3
@@ -78,6 +91,9 @@ export class PolymarketFeed implements VenueFeed {
   private readonly connections: PolymarketConnections
   private readonly recovery: Recovery
   private readonly reader: BookReader
+  private readonly audits: PolymarketAudits
+  private readonly troubles: BookIncidents
+  private askedForFactsAtMs = Number.NEGATIVE_INFINITY
   private readonly hints: HintQueue
   /** Followed markets by the slot of their book. */
   private readonly idBySlot = new Map<number, string>()
@@ -97,6 +113,7 @@ export class PolymarketFeed implements VenueFeed {
     sink,
     config,
     log,
+    incidents = new Incidents(),
     now = Date.now,
     steadyNow = performance.now.bind(performance),
     random = Math.random
@@ -125,11 +142,21 @@ export class PolymarketFeed implements VenueFeed {
     const frames = new FrameLog(log, steadyNow)
     this.books = new PolymarketBooks({
       table: sink.books,
-      onCorrupt: (assetId) => this.reader.ask(assetId, 'snapshot'),
+      onCorrupt: (assetId, slot, reason, frame) => {
+        this.troubles.corrupt(slot, reason, frame)
+        this.reader.ask(assetId, 'snapshot')
+      },
       onHint: (hint) => this.hint(hint),
-      onRefused: (reason, frame) => frames.note(reason, frame),
+      onRefused: (reason, frame) => {
+        frames.note(reason, frame)
+        this.troubles.refused(reason, frame)
+      },
+      hashBudgetPercent: config.HASH_BUDGET_PERCENT,
+      now,
       steadyNow
     })
+    const marketId = (slot: number) => this.idBySlot.get(slot) ?? null
+    this.troubles = new BookIncidents({ table: sink.books, incidents, marketId })
     this.recovery = new Recovery({ table: sink.books, log, steadyNow })
     this.connections = new PolymarketConnections({
       url: config.POLYMARKET_WS_URL,
@@ -157,6 +184,22 @@ export class PolymarketFeed implements VenueFeed {
       now,
       steadyNow
     })
+    this.audits = new PolymarketAudits({
+      table: sink.books,
+      rest: this.rest,
+      connections: this.connections,
+      followed: () => this.books.followed(),
+      assetOf: (slot) => this.tokensOf(slot)?.yes ?? null,
+      slotOf: (assetId) => this.books.slotOf(assetId),
+      marketId,
+      reread: (assetId) => this.reader.ask(assetId, 'snapshot'),
+      incidents,
+      periodMs: config.AUDIT_PERIOD_MS,
+      log,
+      now,
+      steadyNow,
+      random
+    })
     this.hints = new HintQueue({
       lookUp: (conditionIds) => this.lookUpHinted(conditionIds),
       counters: this.books.counters,
@@ -167,6 +210,7 @@ export class PolymarketFeed implements VenueFeed {
   start(): void {
     if (this.ticker !== null || this.isStopped) return
     this.ticker = setInterval(() => this.tick(), TICK_MS)
+    this.audits.start()
     this.discovering = this.discover()
   }
 
@@ -174,6 +218,7 @@ export class PolymarketFeed implements VenueFeed {
     this.isStopped = true
     if (this.ticker !== null) clearInterval(this.ticker)
     if (this.discoveryTimer !== null) clearTimeout(this.discoveryTimer)
+    this.audits.stop()
     this.reader.stop()
     this.hints.stop()
     await Promise.all([this.connections.stop(), this.rest.close()])
@@ -191,9 +236,8 @@ export class PolymarketFeed implements VenueFeed {
       discovery: { ...this.discovery },
       rest: this.rest.status,
       recovery: this.recovery.status(),
-      audit: null,
-      liveness: null,
-      proofs: null,
+      ...this.audits.status(),
+      proofs: { ...this.books.proofStatus() },
       counters: this.books.counters
     }
   }
@@ -216,7 +260,7 @@ export class PolymarketFeed implements VenueFeed {
       onProgress(`renewed ${connections.length} connections`)
     }
     onProgress('discovering markets')
-    const discoveryError = signal.aborted ? 'the run was ended' : await this.discoverNow()
+    const discoveryError = await unlessEnded(signal, () => this.discoverNow())
     return { connections, before, after: this.followed(), discoveryError }
   }
 
@@ -225,8 +269,12 @@ export class PolymarketFeed implements VenueFeed {
   }
 
   private complementOf(assetId: string): string | null {
-    const id = this.idBySlot.get(this.books.slotOf(assetId) ?? -1)
-    return id === undefined ? null : (this.sink.get(id)?.market.tokens?.no ?? null)
+    return this.tokensOf(this.books.slotOf(assetId) ?? -1)?.no ?? null
+  }
+
+  private tokensOf(slot: number): Market['tokens'] {
+    const id = this.idBySlot.get(slot)
+    return id === undefined ? null : (this.sink.get(id)?.market.tokens ?? null)
   }
 
   /** Returns why a discovery that begins after this call failed; null when it did not. */
@@ -238,10 +286,20 @@ export class PolymarketFeed implements VenueFeed {
   }
 
   private tick(): void {
-    this.books.settle(this.steadyNow())
+    const nowMs = this.steadyNow()
+    this.books.settle(nowMs)
+    this.troubles.tick()
     this.connections.tick()
+    if (nowMs - this.askedForFactsAtMs >= FACTS_EVERY_MS) this.askForFacts(nowMs)
     void this.reader.tick()
     void this.hints.tick()
+  }
+
+  /** What a hash is made of, REST alone tells; the first reading of a book may have failed, or come too early. */
+  private askForFacts(nowMs: number): void {
+    this.askedForFactsAtMs = nowMs
+    for (const [assetId, slot] of this.books.followed())
+      if (this.books.needsFacts(slot)) this.reader.ask(assetId, 'preview')
   }
 
   /** Finds the markets to follow, and comes back later whatever happens; returns why it failed, or null. */
@@ -311,7 +369,7 @@ export class PolymarketFeed implements VenueFeed {
       if (tokens === null) continue
       this.connections.remove(tokens.yes)
       this.reader.forget(tokens.yes)
-      this.books.unfollow(tokens.yes, tokens.no)
+      this.books.unfollow(tokens.yes, tokens.no, market.venueMarketId)
       if (this.idBySlot.get(slot) === id) this.idBySlot.delete(slot)
       if (this.sink.get(id)?.market.status === 'closed') this.unsettled.add(market.venueMarketId)
     }
@@ -319,7 +377,7 @@ export class PolymarketFeed implements VenueFeed {
     for (const { market, slot, id } of added) {
       const tokens = market.tokens
       if (tokens === null) continue
-      this.books.follow(tokens.yes, slot, tokens.no)
+      this.books.follow(tokens.yes, slot, tokens.no, market.venueMarketId)
       this.idBySlot.set(slot, id)
       this.reader.ask(tokens.yes, 'preview')
       subscriptions.push({ assetId: tokens.yes, slot })

@@ -11,6 +11,8 @@ const BEST_ASK = 5
 const HEARD_AT = 6
 
 const NONE = -1
+/** A message that is older than the one before it by more than this shows a clock put back, not a wrong order. */
+const WRONG_ORDER_MAX_MS = 1_000
 
 /** The state of a book that one message told. */
 export interface ToldState {
@@ -24,7 +26,7 @@ export interface ToldState {
  */
 export class ProofMarks {
   private readonly marks: Float64Array
-  /** Of books whose last message was older than the one before it: the later of the two. */
+  /** Of books whose last message was older than the one before it: that one. */
   private readonly asides = new Map<number, ToldState>()
 
   constructor(capacityMarkets: number) {
@@ -54,11 +56,9 @@ export class ProofMarks {
     const { marks } = this
     const entry = slot * STRIDE
     const toldMs = marks[entry + TIMESTAMP] as number
-    if (timestampMs < toldMs) {
-      const aside = this.asides.get(slot)
-      if (aside === undefined || aside.timestampMs < toldMs)
-        this.asides.set(slot, { timestampMs: toldMs, hash: marks[entry + HASH] as number })
-    }
+    if (timestampMs < toldMs) this.putAside(slot, toldMs - timestampMs)
+    // A second message of before it too: then it is the venue's clock that was put back.
+    else if (this.asides.size > 0 && hash !== marks[entry + HASH]) this.asides.delete(slot)
     marks[entry + TIMESTAMP] = timestampMs
     marks[entry + HASH] = hash
     marks[entry + COMPLEMENT_HASH] = NONE
@@ -121,11 +121,19 @@ export class ProofMarks {
     return this.marks[slot * STRIDE + BEST_ASK] as number
   }
 
+  /** What tells the present state where that is not what came last: the later of two in the wrong order. */
   aside(slot: number): ToldState | undefined {
     return this.asides.size === 0 ? undefined : this.asides.get(slot)
   }
 
   forgetAside(slot: number): void {
     if (this.asides.size > 0) this.asides.delete(slot)
+  }
+
+  private putAside(slot: number, backMs: number): void {
+    const entry = slot * STRIDE
+    const timestampMs = this.marks[entry + TIMESTAMP] as number
+    if (backMs <= WRONG_ORDER_MAX_MS)
+      this.asides.set(slot, { timestampMs, hash: this.marks[entry + HASH] as number })
   }
 }

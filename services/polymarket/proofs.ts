@@ -227,7 +227,14 @@ export class BookProofs {
     const { hashesMatched, mirrorsMatched, skipped, mismatches } = this
     let provable = 0
     for (const facts of this.facts) if (facts?.isKnown) provable++
-    return { hashesMatched, mirrorsMatched, skipped, mismatches, provable, spentMs: this.budget.spentMs }
+    return {
+      hashesMatched,
+      mirrorsMatched,
+      skipped,
+      mismatches,
+      provable,
+      spentMs: Math.round(this.budget.spentMs)
+    }
   }
 
   /** The group that was told last is over: true when that proved the book. */
@@ -272,13 +279,13 @@ export class BookProofs {
 
   /** True when the book has the hash that was told last, with a last trade that may have been. */
   private matches(slot: number, facts: MarketFacts): boolean {
-    if (this.matchesAt(slot, facts, this.marks.timestampMs(slot), this.marks.hash(slot))) {
-      this.proveMirror(slot, facts)
-      return true
-    }
-    // Of two messages that came in the wrong order, the one with the later time tells how the book is now.
+    // Of two messages that came in the wrong order, the one with the later time tells how the book is now: that the
+    // book is as the other one says may just be what went wrong.
     const aside = this.marks.aside(slot)
-    return aside !== undefined && this.matchesAt(slot, facts, aside.timestampMs, aside.hash)
+    if (aside !== undefined) return this.matchesAt(slot, facts, aside.timestampMs, aside.hash)
+    if (!this.matchesAt(slot, facts, this.marks.timestampMs(slot), this.marks.hash(slot))) return false
+    this.proveMirror(slot, facts)
+    return true
   }
 
   private matchesAt(slot: number, facts: MarketFacts, timestampMs: number, hash: number): boolean {
@@ -328,15 +335,13 @@ export class BookProofs {
     const { writer, marks } = this
     const { arena } = this.table
     const told = { timestampMs: marks.timestampMs(slot), hash: marks.hash(slot) }
-    for (const { timestampMs, hash } of [told, marks.aside(slot) ?? told]) {
-      writer.write(arena, slot, YES, facts.head(YES) as Buffer, timestampMs, facts.tail as Buffer)
-      const lastTrade = writer.search(allLastTrades(facts.tickSize as string), hash)
-      if (lastTrade === undefined) continue
-      facts.lastTrade = lastTrade
-      this.options.counters.observe('last_trade_found')
-      return true
-    }
-    return false
+    const { timestampMs, hash } = marks.aside(slot) ?? told
+    writer.write(arena, slot, YES, facts.head(YES) as Buffer, timestampMs, facts.tail as Buffer)
+    const lastTrade = writer.search(allLastTrades(facts.tickSize as string), hash)
+    if (lastTrade === undefined) return false
+    facts.lastTrade = lastTrade
+    this.options.counters.observe('last_trade_found')
+    return true
   }
 
   private hasBestPrices(slot: number): boolean {

@@ -1,0 +1,131 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { AuditStatus } from '../integrity/audit-tally.ts'
+import { Auditor, type TakeRead } from '../integrity/auditor.ts'
+import type { BookTable } from '../integrity/book-table.ts'
+import type { Incidents } from '../integrity/incidents.ts'
+import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
+import { LevelList } from '../orderbook/levels.ts'
+import { fillBook } from './book-writer.ts'
+import { BOOKS_PER_CALL, type PolymarketRest } from './rest.ts'
+
+/** The connections in what audits need of them. */
+export interface AuditedConnections {
+  live(): LiveConnection[]
+  /** Asks for a fresh snapshot. */
+  resubscribe(assetId: string): void
+  /** Subscribes an asset on another connection. */
+  move(assetId: string): void
+  /** Cuts the connecting of this name and dials again. */
+  drop(key: string, reason: string): void
+  /** Names the connecting that an asset is streamed by; null while it is not. */
+  streamOf(assetId: string): string | null
+}
+
+export interface PolymarketAuditsOptions {
+  table: BookTable
+  rest: Pick<PolymarketRest, 'fetchBooks'>
+  connections: AuditedConnections
+  /** Followed assets and the slots of their books. */
+  followed: () => Iterable<readonly [assetId: string, slot: number]>
+  assetOf: (slot: number) => string | null
+  slotOf: (assetId: string) => number | undefined
+  marketId: (slot: number) => string | null
+  /** Reads a book over REST, to stand in for the stream's. */
+  reread: (assetId: string) => void
+  incidents: Incidents
+  periodMs: number
+  log: Pick<FastifyBaseLogger, 'warn'>
+  now: () => number
+  steadyNow: () => number
+  random: () => number
+}
+
+/** A book that was proven wrong so often in a row stopped on its connection, not just once: it gets another one. */
+const MOVE_AT_ATTEMPT = 2
+/** On the other connection too: then it is the connection that is dead. */
+const RECYCLE_AT_ATTEMPT = 3
+/** Between two connections that are given up for a book. */
+const RECYCLE_PAUSE_MS = 60_000
+
+/** Proves Polymarket's books against its REST API, and tells quiet markets and connections from dead ones. */
+export class PolymarketAudits {
+  private readonly options: PolymarketAuditsOptions
+  private readonly auditor: Auditor
+  private readonly liveness: Liveness
+  private readonly yes = new LevelList()
+  private readonly no = new LevelList()
+  private recycledAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: PolymarketAuditsOptions) {
+    this.options = options
+    const { table, connections, followed, marketId, incidents, periodMs, now, steadyNow, random } = options
+    const shared = { venue: 'polymarket', table, incidents, steadyNow }
+    this.auditor = new Auditor({
+      ...shared,
+      slots: () => [...followed()].map(([, slot]) => slot),
+      marketId,
+      read: (slots, take) => this.read(slots, take),
+      booksPerRead: () => BOOKS_PER_CALL,
+      periodMs,
+      repair: (slot, attempt) => this.repair(slot, attempt),
+      now,
+      random
+    })
+    this.liveness = new Liveness({
+      ...shared,
+      connections: () => connections.live(),
+      audit: (slot, unchangedForMs, onDone) => this.auditor.urgent(slot, unchangedForMs, onDone),
+      recycle: (key, reason) => this.recycle(key, reason)
+    })
+  }
+
+  start(): void {
+    this.auditor.start()
+    this.liveness.start()
+  }
+
+  stop(): void {
+    this.auditor.stop()
+    this.liveness.stop()
+  }
+
+  status(): { audit: AuditStatus; liveness: LivenessStatus } {
+    return { audit: this.auditor.status(), liveness: this.liveness.status() }
+  }
+
+  /** Milliseconds since a book was compared and not found wrong; null before the first time. */
+  auditAgeMs(slot: number): number | null {
+    return this.auditor.ageMs(slot)
+  }
+
+  private async read(slots: readonly number[], take: TakeRead): Promise<void> {
+    const { rest, assetOf, slotOf } = this.options
+    const assetIds = slots.map(assetOf).filter((assetId) => assetId !== null)
+    if (assetIds.length === 0) return
+    for (const book of await rest.fetchBooks(assetIds)) {
+      const slot = slotOf(book.assetId)
+      if (slot !== undefined && fillBook(book, this.yes, this.no)) take(slot, this.yes, this.no)
+    }
+  }
+
+  /** A fresh book heals what was lost; whether the stream of this market lives shows at the next audit. */
+  private repair(slot: number, attempt: number): void {
+    const { assetOf, connections, reread, steadyNow } = this.options
+    const assetId = assetOf(slot)
+    if (assetId === null) return
+    const key = connections.streamOf(assetId)
+    if (attempt < MOVE_AT_ATTEMPT) connections.resubscribe(assetId)
+    else if (attempt >= RECYCLE_AT_ATTEMPT && steadyNow() - this.recycledAtMs >= RECYCLE_PAUSE_MS) {
+      if (key !== null) this.recycle(key, 'a book stayed wrong on two connections')
+    } else connections.move(assetId)
+    reread(assetId)
+  }
+
+  private recycle(key: string, reason: string): void {
+    const { connections, steadyNow, incidents, log } = this.options
+    this.recycledAtMs = steadyNow()
+    incidents.note({ venue: 'polymarket', kind: 'connection_recycled', connection: key, detail: reason })
+    log.warn({ connection: key, reason }, 'the connection is given up')
+    connections.drop(key, reason)
+  }
+}
