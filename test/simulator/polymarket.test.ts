@@ -340,15 +340,16 @@ t.test('faults of the stream', async (t) => {
     const without = await connect()
     without.subscribe(tokens)
     without.send('PING')
-    await without.until(() => without.frames.length === 1)
-    t.same(without.frames, ['PONG'])
+    // A trade of the steps before may still come late.
+    await without.until(() => without.frames.includes('PONG'))
+    t.notOk(without.frames.some((text) => text.startsWith('[')))
 
     faults.clearAll()
     faults.set('polymarket', 'delta_before_snapshot', { ms: 50 })
     const late = await connect()
     late.subscribe(tokens)
     late.send('PING')
-    await late.until(() => late.frames.length === 1)
+    await late.until(() => late.frames.includes('PONG'))
     for (let step = 0; step < 40; step++) world.step('polymarket')
     await late.until(() => late.frames.some((text) => text.startsWith('[')))
     const first = late.frames.findIndex((text) => text.includes('price_change'))
@@ -359,8 +360,8 @@ t.test('faults of the stream', async (t) => {
     const above = await connect()
     above.subscribe(tokens)
     above.send('PING')
-    await above.until(() => above.frames.length === 1)
-    t.same([above.frames, fired('no_dump_above')], [['PONG'], 1])
+    await above.until(() => above.frames.includes('PONG'))
+    t.same([above.frames.some((text) => text.startsWith('[')), fired('no_dump_above')], [false, 1])
   })
 
   t.test('whole connections', async (t) => {
