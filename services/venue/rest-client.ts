@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Dispatcher, Pool } from 'undici'
 import { UpstreamUnavailableError, VenueRestError } from '../errors.ts'
 import { backoffMs } from './backoff.ts'
@@ -73,6 +74,8 @@ export class RestClient {
   }: RestClientOptions) {
     const url = new URL(base)
     this.name = breaker?.name ?? url.host
+    // Every call listens to it while it waits, and many may.
+    setMaxListeners(0, this.stopping.signal)
     this.pool = new Pool(url.origin, {
       connections: 8,
       keepAliveTimeout: 30_000,
