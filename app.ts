@@ -9,6 +9,7 @@ import incidents from './plugins/incidents.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
 import metrics from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
+import operatorWarnings from './plugins/operator-warnings.ts'
 import pipelining from './plugins/pipelining.ts'
 import polymarketFeed from './plugins/polymarket-feed.ts'
 import recycler from './plugins/recycler.ts'
@@ -64,6 +65,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     await app.register(polymarketFeed)
   }
   await app.register(recycler)
+  await app.register(operatorWarnings)
   await app.register(healthMonitor)
   await app.register(metrics)
   await app.register(metricsRoute)

@@ -21,9 +21,15 @@ export function startBoard(app: FastifyInstance): () => void {
   const terminal = process.stdout.isTTY === true
   let drawn = 0
   let rounds = 0
-  let revision = store.revision
+  /** Set when the first synchronisation is done: what that takes in is no change. */
+  let revision: number | null = null
 
   const draw = () => {
+    if (revision === null) {
+      consumer.drain(() => {})
+      if (app.venueFeeds.every((feed) => feed.status().synced)) revision = store.revision
+      return
+    }
     consumer.drain((slot) => recent.set(slot, (recent.get(slot) ?? 0) + 1))
     const busiest = [...recent].sort(([, a], [, b]) => b - a).flatMap(([slot]) => store.at(slot) ?? [])
     const rows = VENUES.flatMap((venue) =>

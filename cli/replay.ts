@@ -61,13 +61,15 @@ export async function replayCommand(args: string[]): Promise<void> {
   }
   if (file === undefined) throw new UsageError('--file must name a recording; see crossbook replay --help')
   const found = await stat(file).catch(() => null)
-  if (found === null || found.isDirectory())
-    throw new UsageError(`--file ${file} cannot be read: no such file`)
+  if (found === null) throw new UsageError(`--file ${file} cannot be read: no such file`)
+  if (!found.isFile()) throw new UsageError(`--file ${file} cannot be read: it is no file`)
   const bar = new ProgressBar(`replaying ${file}`, found.size)
   const result = await replayFile(venue, file, (bytes) => bar.advance(bytes))
   bar.done()
   if (json) console.log(JSON.stringify(result))
   else printResult(result)
+  // Whatever it is, it is no recording of this venue: an empty table would pass for an empty session.
+  if (result.applied === 0) throw new UsageError(`--file ${file} holds no message of ${venue} about a book`)
 }
 
 /** Returns what a recording leaves behind; `onBytes` hears of each line's length. */

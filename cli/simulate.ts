@@ -48,6 +48,7 @@ export async function simulateCommand(args: string[]): Promise<void> {
     console.log(`${title}
   Kalshi REST        ${kalshi.httpBase}
   Kalshi WebSocket   ${kalshi.wsUrl}
+  Kalshi key id      ${kalshi.keyId}   (--json prints its private key)
   Polymarket CLOB    ${polymarket.clobBase}
   Polymarket Gamma   ${polymarket.gammaBase}
   Polymarket WS      ${polymarket.wsUrl}

@@ -6,7 +6,8 @@ export const VerdictStateSchema = Type.Enum([...VERDICT_STATES], {
   type: 'string',
   description:
     'syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down or polling overdue; ' +
-    'suspect: a proof failed; halted: the venue paused trading; closed: trading has ended'
+    'suspect: a message was lost or not understood, or a proof failed; halted: the venue paused trading; ' +
+    'closed: trading has ended'
 })
 
 export const VERDICT_SOURCES = ['websocket', 'poll'] as const

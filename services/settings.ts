@@ -4,6 +4,14 @@ import { ConfigError } from './errors.ts'
 
 const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET', 'OPERATOR_API_KEY'])
 
+const URLS = [
+  'KALSHI_HTTP_BASE',
+  'KALSHI_WS_URL',
+  'POLYMARKET_HTTP_BASE',
+  'POLYMARKET_GAMMA_BASE',
+  'POLYMARKET_WS_URL'
+] as const
+
 interface SchemaFailure {
   instancePath: string
   message?: string
@@ -21,7 +29,11 @@ export function readSettings(environment: Record<string, string | undefined>): C
     const value = environment[name]
     if (value !== undefined && value.trim() !== '') given[name] = value.trim()
   }
+  if (given.VENUES !== undefined) given.VENUES = listOf(given.VENUES).join(',')
   const config = validate(given)
+  assertUrls(config)
+  assertOrigins(config)
+  assertVenues(config)
   if ((config.KALSHI_API_KEY === '') !== (config.KALSHI_API_SECRET === '')) {
     const [missing, present] =
       config.KALSHI_API_KEY === ''
@@ -40,6 +52,31 @@ export function listOf(setting: string): string[] {
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
+}
+
+/** A pattern sees the scheme; whether a host follows, only the URL itself tells. */
+function assertUrls(config: Config): void {
+  for (const name of URLS)
+    if (!URL.canParse(config[name]))
+      throw new ConfigError(
+        `${name} must be a URL with a host, such as ${name.endsWith('WS_URL') ? 'wss' : 'https'}://host/path, but is ${JSON.stringify(config[name])}`
+      )
+}
+
+function assertOrigins({ CORS_ORIGINS }: Config): void {
+  for (const origin of listOf(CORS_ORIGINS)) {
+    if (/^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin) continue
+    const example = 'https://example.org or http://localhost:5173'
+    throw new ConfigError(
+      `CORS_ORIGINS must list origins such as ${example}, with no path, but holds ${JSON.stringify(origin)}`
+    )
+  }
+}
+
+function assertVenues({ VENUES }: Config): void {
+  const venues = listOf(VENUES)
+  const twice = venues.find((venue, i) => venues.indexOf(venue) !== i)
+  if (twice !== undefined) throw new ConfigError(`VENUES must name each venue once, but names ${twice} twice`)
 }
 
 function validate(given: Record<string, string>): Config {

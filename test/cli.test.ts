@@ -82,6 +82,19 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
       /^crossbook: KALSHI_API_SECRET is missing although KALSHI_API_KEY is set: .*$/
     ],
     [{ KALSHI_API_KEY: 'id', KALSHI_API_SECRET: 's3cret' }, /^crossbook: KALSHI_API_SECRET [^\n]*$/],
+    [
+      { KALSHI_HTTP_BASE: 'http://' },
+      /^crossbook: KALSHI_HTTP_BASE must be a URL with a host, such as https:[^\n]*, but is "http:\/\/"$/
+    ],
+    [{ POLYMARKET_WS_URL: 'ws://' }, /^crossbook: POLYMARKET_WS_URL must be a URL with a host, [^\n]*$/],
+    [
+      { CORS_ORIGINS: 'https://a.example,foo' },
+      /^crossbook: CORS_ORIGINS must list origins [^\n]* but holds "foo"$/
+    ],
+    [{ CORS_ORIGINS: '*' }, /^crossbook: CORS_ORIGINS [^\n]* but holds "\*"$/],
+    [{ CORS_ORIGINS: 'https://a.example/' }, /^crossbook: CORS_ORIGINS [^\n]*$/],
+    [{ VENUES: 'kalshi,kalshi' }, /^crossbook: VENUES must name each venue once, but names kalshi twice$/],
+    [{ OPERATOR_API_KEY: 's3cret' }, /^crossbook: OPERATOR_API_KEY [^\n]*$/],
     [{ HOST: '203.0.113.1' }, /^crossbook: HOST 203.0.113.1 is no address of this machine: [^\n]*$/]
   ]
   const ended = await Promise.all(
@@ -93,6 +106,29 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
     t.match(stderr.trim(), sentence)
     t.notMatch(stderr, /s3cret/)
   }
+})
+
+t.test('venues may be listed with spaces, and origins in any number', async (t) => {
+  const { VENUES, CORS_ORIGINS } = readSettings({
+    VENUES: ' polymarket , kalshi ',
+    CORS_ORIGINS: 'https://a.example, http://localhost:5173'
+  })
+  t.equal(VENUES, 'polymarket,kalshi')
+  t.strictSame(listOf(CORS_ORIGINS), ['https://a.example', 'http://localhost:5173'])
+})
+
+t.test('a .env that is no file is one sentence', async (t) => {
+  const child = spawn(process.execPath, [bin, 'serve'], {
+    cwd: t.testdir({ '.env': {} }),
+    env: { PATH: process.env.PATH ?? '' },
+    stdio: ['ignore', 'ignore', 'pipe']
+  })
+  let stderr = ''
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  t.strictSame(await once(child, 'exit'), [1, null])
+  t.equal(stderr.trim(), 'crossbook: .env is no file that can be read: make it one, or move it away')
 })
 
 t.test('a taken port is one sentence', async (t) => {
@@ -272,6 +308,15 @@ t.test('replay prints the books that a Polymarket session leaves', async (t) => 
   })
 })
 
+t.test('replay says when a file is no recording of the venue', async (t) => {
+  const file = join(t.testdir({ 'binary.bin': Buffer.from([0, 1, 2, 255, 10, 254, 0]) }), 'binary.bin')
+  for (const venue of ['kalshi', 'polymarket']) {
+    const { code, stderr } = await crossbook(['replay', '--venue', venue, '--file', file])
+    t.equal(code, 1)
+    t.match(stderr, new RegExp(`binary.bin holds no message of ${venue} about a book`))
+  }
+})
+
 t.test('a command line that cannot be understood is one sentence and exit code 1', async (t) => {
   const cases: [string[], RegExp][] = [
     [['trade'], /there is no command trade/],
@@ -279,6 +324,7 @@ t.test('a command line that cannot be understood is one sentence and exit code 1
     [['replay', '--file', 'x'], /--venue must be kalshi or polymarket/],
     [['replay', '--venue', 'kalshi'], /--file must name a recording/],
     [['replay', '--venue', 'kalshi', '--file', '/nowhere.jsonl'], /\/nowhere.jsonl cannot be read/],
+    [['replay', '--venue', 'kalshi', '--file', '/tmp'], /\/tmp cannot be read: it is no file/],
     [['replay', '--colour'], /Unknown option '--colour'/],
     [['simulate', '--rate', 'fast'], /--rate must be a number, but is "fast"/],
     [['simulate', '--markets', '0'], /marketsPerVenue must be an integer from 1/],
