@@ -24,6 +24,8 @@ interface Gap {
 
 /** Public clients use 256 or 400; the venue's limit is not published and halves this when met. */
 const MARKETS_PER_COMMAND = 256
+/** Strays make all books anew at most this often. */
+const STRAY_PAUSE_MS = 60_000
 
 /**
  * The one subscription that carries all books of a connection: which markets are on it, and how a book that became
@@ -37,6 +39,8 @@ export class BookSubscription {
   private isOpen = false
   private sid: number | null = null
   private gap: Gap | null = null
+  private hasStray = false
+  private strayMendedAtMs = Number.NEGATIVE_INFINITY
   private chunkSize = MARKETS_PER_COMMAND
 
   constructor(options: BookSubscriptionOptions) {
@@ -132,6 +136,12 @@ export class BookSubscription {
     this.gap ??= { sinceMs: this.options.steadyNow(), isResubscribed: false }
   }
 
+  /** One of the books lacks a change that came under another name, and no number tells which. */
+  stray(): void {
+    this.hasStray = true
+    this.mendStray(this.options.steadyNow())
+  }
+
   /** This book is doubtful. */
   need(slot: number): void {
     const ticker = this.tickerOf.get(slot)
@@ -143,6 +153,7 @@ export class BookSubscription {
     const { steadyNow, log } = this.options
     const nowMs = steadyNow()
     this.mendGap(nowMs)
+    this.mendStray(nowMs)
     const { ask, resubscribe, report } = this.watch.take(nowMs)
     // Without a `sid` no snapshot can be asked for: subscribing once more brings one.
     if (this.sid === null) this.subscribe([...ask, ...resubscribe])
@@ -167,11 +178,21 @@ export class BookSubscription {
   private forget(): void {
     this.sid = null
     this.gap = null
+    this.hasStray = false
     this.watch.clear()
   }
 
   private await(): void {
     for (const slot of this.slots()) this.options.table.raise(slot, 'awaiting_snapshot')
+  }
+
+  /** All books are taken anew, but not for each of many. */
+  private mendStray(nowMs: number): void {
+    if (!this.hasStray || !this.isOpen || nowMs - this.strayMendedAtMs < STRAY_PAUSE_MS) return
+    this.hasStray = false
+    this.strayMendedAtMs = nowMs
+    for (const slot of this.slots()) this.options.table.raise(slot, 'sequence_gap')
+    this.lost(this.slots())
   }
 
   /** Snapshots first, then a new subscription, then a new connection. */

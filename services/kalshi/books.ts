@@ -6,14 +6,18 @@ import { LevelList } from '../orderbook/levels.ts'
 import { ByteIndex } from '../venue/byte-index.ts'
 import { Counters } from '../venue/counters.ts'
 import { BYTES } from '../venue/frame-bytes.ts'
+import { FormerTickers } from './former-tickers.ts'
+import { KNOWN_TYPES, NOT_UNDERSTOOD } from './known-types.ts'
 import {
   Delta,
   type Envelope,
+  type Form,
   parseDelta,
   parseFrame,
   parseSnapshot,
   parseSubscribed,
-  parseTicker
+  parseTicker,
+  UNKNOWN_FORM
 } from './parse.ts'
 import { DeltaScanner } from './scan.ts'
 import { KalshiConnection, type KalshiConnectionOptions, type Subscription } from './subscriptions.ts'
@@ -31,6 +35,8 @@ export interface KalshiBooksOptions {
   onControl?: (message: Envelope, connection: KalshiConnection) => void
   /** A change of a market that was never subscribed came on a subscription of ours: another market may lack it. */
   onStray?: (connection: KalshiConnection, sid: number) => void
+  /** The venue changed the form of its numbers in mid-session: every book of the subscription is doubtful now. */
+  onReformed?: (connection: KalshiConnection, sid: number) => void
   /** A frame that was not understood, with the reason that it is counted under and its book, where it names one. */
   onRefused?: (reason: string, frame: Buffer, slot: number | null) => void
   /** For a replay: a market is followed from its first snapshot on. */
@@ -43,26 +49,6 @@ export interface KalshiBooksOptions {
 
 /** What the index and the table say when there is none. */
 const NO_SLOT = -1
-
-/** Markets that are remembered after they were let go of. */
-const FORMER_MAX = 10_000
-
-/** Types that are known and change no book; each is counted under its own name. */
-const KNOWN_TYPES = new Set([
-  'subscribed',
-  'unsubscribed',
-  'ok',
-  'error',
-  'market_lifecycle_v2',
-  'event_lifecycle',
-  'event_fee_update',
-  'multivariate_market_lifecycle',
-  'ticker',
-  'trade'
-])
-
-/** Reasons under which a frame is ignored because we do not know what it says. */
-const NOT_UNDERSTOOD = new Set(['not_json', 'not_utf8', 'malformed', 'unknown_type', 'drift'])
 
 const APPLIED = null
 /** Why a frame changed no book; null when it did. */
@@ -89,8 +75,7 @@ export class KalshiBooks {
   private receivedAtMs = 0
   /** The book of the frame that was not understood. */
   private refusedSlot: number | null = null
-  /** Tickers that were followed lately: the venue may still be sending their changes. */
-  private readonly former = new Set<string>()
+  private readonly former = new FormerTickers()
 
   constructor(options: KalshiBooksOptions) {
     this.options = {
@@ -98,6 +83,7 @@ export class KalshiBooks {
       onCorrupt: ignoreAll,
       onControl: ignoreAll,
       onStray: ignoreAll,
+      onReformed: ignoreAll,
       onRefused: ignoreAll,
       autoFollow: false,
       useYesPrice: false,
@@ -133,7 +119,7 @@ export class KalshiBooks {
     const slot = this.index.get(ticker)
     if (slot === undefined) return
     this.index.delete(ticker)
-    this.remember(ticker)
+    this.former.add(ticker)
     for (const connection of this.connections) connection.forget(slot)
   }
 
@@ -216,12 +202,13 @@ export class KalshiBooks {
 
   private applyDelta(
     slot: number,
-    { outcome, price, change, venueTimeMs }: Delta,
+    { outcome, price, change, venueTimeMs, form }: Delta,
     seq: number,
     subscription: Subscription
   ): Ignored {
     const { table } = this
     const { arena } = table
+    if (form !== subscription.form) this.reform(subscription, form)
     if (this.needsSnapshot(slot)) {
       subscription.missed.set(slot, Math.max(seq, subscription.missed.get(slot) ?? 0))
       return 'awaiting_snapshot'
@@ -291,6 +278,15 @@ export class KalshiBooks {
     return this.corrupt(slot, 'arena_full')
   }
 
+  /** Forms differ in what they round: changes of one may not fit a book of the other. */
+  private reform(subscription: Subscription, form: Form): void {
+    const before = subscription.form
+    subscription.form = form
+    if (before === UNKNOWN_FORM) return
+    for (const slot of subscription.slots) this.table.raise(slot, 'drift')
+    this.options.onReformed(this.from, subscription.sid)
+  }
+
   /** What is behind the counter is no base: a change that stood behind it may be lost. */
   private late(type: string, slot: number): Ignored {
     if (type === 'orderbook_snapshot' && this.needsSnapshot(slot)) this.corrupt(slot, 'sequence_gap')
@@ -306,13 +302,6 @@ export class KalshiBooks {
     if (this.options.autoFollow) return 'awaiting_snapshot'
     if (!this.former.has(ticker)) this.options.onStray(this.from, sid)
     return 'unknown_market'
-  }
-
-  private remember(ticker: string): void {
-    this.former.delete(ticker)
-    this.former.add(ticker)
-    const [oldest] = this.former
-    if (this.former.size > FORMER_MAX && oldest !== undefined) this.former.delete(oldest)
   }
 
   private corrupt(slot: number, reason: CorruptReason): Ignored {

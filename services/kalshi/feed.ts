@@ -20,11 +20,13 @@ import { KalshiBooks } from './books.ts'
 import { KalshiDiscovery } from './discovery.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import { KalshiMarkets } from './markets.ts'
+import { marketId } from './parse-market.ts'
 import { KalshiPoller } from './poller.ts'
 import { KalshiProofs } from './proofs.ts'
 import { StreamRenewal } from './recycle.ts'
 import { KalshiRest } from './rest.ts'
 import { KalshiStream } from './stream.ts'
+import { Troubles } from './troubles.ts'
 
 export type KalshiSettings = Pick<
   Config,
@@ -79,6 +81,7 @@ export class KalshiFeed implements VenueFeed {
   private readonly pacer: DialPacer
   private readonly recovery: Recovery
   private readonly proofs: KalshiProofs
+  private readonly troubles: Troubles
   private stream: KalshiStream | null
   /** Under way while the stream is recycled. */
   private renewal: StreamRenewal | null = null
@@ -99,13 +102,33 @@ export class KalshiFeed implements VenueFeed {
     }
     const { sink, config, signer, log, incidents, pauseCheckMs, now, steadyNow, random } = this.options
     const table = sink.books
-    const frames = new FrameLog(log, steadyNow)
+    this.troubles = new Troubles({
+      table,
+      incidents,
+      frames: new FrameLog(log, steadyNow),
+      marketId: (slot) => this.marketIdOf(slot),
+      slots: () => this.stream?.slots() ?? []
+    })
     this.books = new KalshiBooks({
       table,
-      onGap: (connection, sid) => this.stream?.lost(connection, sid),
-      onCorrupt: (slot) => this.stream?.need(slot),
+      onGap: (connection, sid, expected, got) => {
+        this.troubles.gap(sid, expected, got)
+        this.stream?.lost(connection, sid)
+      },
+      onCorrupt: (slot, reason) => {
+        this.troubles.corrupt(slot, reason)
+        this.stream?.need(slot)
+      },
       onControl: (message, connection) => this.stream?.control(message, connection),
-      onRefused: (reason, frame) => frames.note(reason, frame)
+      onStray: (connection, sid) => {
+        this.troubles.stray(sid)
+        this.stream?.stray(connection, sid)
+      },
+      onReformed: (connection, sid) => {
+        this.troubles.reformed(sid)
+        this.stream?.lost(connection, sid)
+      },
+      onRefused: (reason, frame, slot) => this.troubles.refused(reason, frame, slot)
     })
     const { counters } = this.books
     this.pacer = new DialPacer({ dialsPerSecond: config.DIALS_PER_SECOND, steadyNow })
@@ -174,6 +197,7 @@ export class KalshiFeed implements VenueFeed {
     this.markets.start()
     this.exchange.start()
     this.proofs.start()
+    this.troubles.start()
     if (this.stream === null) this.poll('there is no KALSHI_API_KEY')
     else this.stream.start()
   }
@@ -182,6 +206,7 @@ export class KalshiFeed implements VenueFeed {
     this.markets.stop()
     this.exchange.stop()
     this.proofs.stop()
+    this.troubles.stop()
     await Promise.all([this.stream?.stop(), this.refusedStream, this.rest.close(), this.poller.stop()])
   }
 
@@ -266,6 +291,11 @@ export class KalshiFeed implements VenueFeed {
       random
     })
     return stream
+  }
+
+  private marketIdOf(slot: number): string | null {
+    const ticker = this.stream?.tickerOf(slot)
+    return ticker === undefined ? null : marketId(ticker)
   }
 
   private note(): string | null {

@@ -21,6 +21,12 @@ export interface Envelope {
   readonly msg: unknown
 }
 
+/** Whether numbers come as dollars and fractions of contracts, or as cents and whole ones; 0 before the first. */
+export const UNKNOWN_FORM = 0
+export const FIXED_FORM = 1
+export const CENTS_FORM = 2
+export type Form = typeof UNKNOWN_FORM | typeof FIXED_FORM | typeof CENTS_FORM
+
 /** One change of a book, from the scanner or from `parseDelta`. Reused from frame to frame. */
 export class Delta {
   price: PriceE4 = 0
@@ -29,6 +35,7 @@ export class Delta {
   outcome: Outcome = YES
   /** Epoch milliseconds; NaN where the venue sent none. */
   venueTimeMs = Number.NaN
+  form: Form = FIXED_FORM
 }
 
 /** What the venue says of a market's life. Times are epoch milliseconds. */
@@ -96,6 +103,7 @@ export function parseDelta(msg: unknown, useYesPrice: boolean, delta: Delta): bo
   delta.outcome = side === 'yes' ? YES : NO
   const own = isPresent(dollars) ? priceOf(dollars) : priceOfCents(price)
   delta.price = useYesPrice && delta.outcome === NO ? ONE_E4 - own : own
+  delta.form = isPresent(dollars) && isPresent(contracts) ? FIXED_FORM : CENTS_FORM
   delta.change = parseScaled(numeral(isPresent(contracts) ? contracts : whole), SIZE_DECIMALS)
   delta.venueTimeMs = integerOrNull(tsMs) ?? Number.NaN
   return !Number.isNaN(delta.price) && !Number.isNaN(delta.change)

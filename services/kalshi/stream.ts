@@ -183,6 +183,13 @@ export class KalshiStream {
     this.tickSoon()
   }
 
+  /** One of this subscription's books lacks a change that came under another name. */
+  stray(connection: KalshiConnection, sid: number): void {
+    if (connection !== this.connection || sid === this.lifecycleSid) return
+    this.subscription.stray()
+    this.tickSoon()
+  }
+
   /** This book is doubtful. */
   need(slot: number): void {
     this.subscription.need(slot)

@@ -1,4 +1,5 @@
 import { SequenceTracker } from '../integrity/sequence.ts'
+import { type Form, UNKNOWN_FORM } from './parse.ts'
 
 /** One `sid` of a connection: its counter, and the books that it keeps. */
 export interface Subscription {
@@ -10,6 +11,8 @@ export interface Subscription {
   readonly missed: Map<number, number>
   /** Set when `subscribed` named a `sid` that already counted: should 1 come next, the counter began anew. */
   mayRestart: boolean
+  /** The form of the last change. */
+  form: Form
 }
 
 export interface KalshiConnectionOptions {
@@ -62,12 +65,13 @@ export class KalshiConnection {
   }
 
   private begin(sid: number, expected: number): Subscription {
-    const subscription = {
+    const subscription: Subscription = {
       sid,
       tracker: new SequenceTracker(expected),
       slots: new Set<number>(),
       missed: new Map<number, number>(),
-      mayRestart: false
+      mayRestart: false,
+      form: UNKNOWN_FORM
     }
     this.bySid.set(sid, subscription)
     return subscription
