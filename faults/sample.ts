@@ -136,8 +136,7 @@ export function flatten(value: unknown): Map<string, number> {
 
 /** Adds the counts of a venue's incidents as `incidents.KIND`. */
 function withIncidents(counters: Map<string, number>, health: Health, venue: string): Map<string, number> {
-  const { incidents } = health as { incidents?: { byKind?: Record<string, unknown> } }
-  const byVenue = incidents?.byKind?.[venue]
-  for (const [kind, count] of flatten(byVenue ?? {})) counters.set(`incidents.${kind}`, count)
+  const byKind = health.incidents.byVenueAndKind[venue] ?? {}
+  for (const [kind, count] of Object.entries(byKind)) counters.set(`incidents.${kind}`, count)
   return counters
 }

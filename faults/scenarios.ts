@@ -149,7 +149,7 @@ function common(venue: SimVenue): Draft[] {
       acts: [{ fault: 'mute_connection', at: 'connection' }, ...STIR],
       ...offline,
       concerns: 'connection',
-      alarms: [...RECONNECTED, 'reason:silent', 'reason:audit_mismatch'],
+      alarms: [...RECONNECTED, 'reason:silent', 'incident:silent_connection', 'reason:audit_mismatch'],
       recoverMs: 30_000,
       withholds: 'mute_connection'
     },
@@ -158,7 +158,14 @@ function common(venue: SimVenue): Draft[] {
       acts: [{ fault: 'mute_market', at: 'market' }, ...STIR],
       limitMs: MARKET_LIMIT,
       detectMs: MARKET_LIMIT,
-      alarms: ['mismatch', 'reason:audit_mismatch', 'reason:hash_mismatch', 'reason:silent'],
+      alarms: [
+        'mismatch',
+        'reason:audit_mismatch',
+        'incident:audit_mismatch',
+        'reason:hash_mismatch',
+        'incident:hash_mismatch',
+        'reason:silent'
+      ],
       clearWhenDetected: true,
       // The last rung of the ladder is another connection.
       mayReconnect: true,
@@ -175,7 +182,13 @@ function common(venue: SimVenue): Draft[] {
       ],
       limitMs: AUDIT_LIMIT,
       detectMs: AUDIT_LIMIT,
-      alarms: ['mismatch', 'reason:audit_mismatch', 'reason:hash_mismatch'],
+      alarms: [
+        'mismatch',
+        'reason:audit_mismatch',
+        'incident:audit_mismatch',
+        'reason:hash_mismatch',
+        'incident:hash_mismatch'
+      ],
       recoverMs: 30_000,
       undo: [{ move: 'wake' }],
       withholds: 'mute_market'
