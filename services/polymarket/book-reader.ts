@@ -26,6 +26,8 @@ interface Wish {
 }
 
 const MAX_ATTEMPTS = 5
+/** Answers in a row that lacked what the stream had told. */
+const MAX_OLDER = 2
 /** Between two readings of one book: what REST holds needs time to catch up with the stream. */
 const PAUSE_MS = 500
 
@@ -88,14 +90,14 @@ export class BookReader {
   }
 
   private async read(due: ReadonlyMap<string, Wish>): Promise<void> {
-    const { books, fetchBooks, streamOf, log, now, steadyNow } = this.options
+    const { books, fetchBooks, streamOf, onGiveUp, log, now, steadyNow } = this.options
     const streams = new Map([...due.keys()].map((assetId) => [assetId, streamOf(assetId)]))
     let found: Map<string, ParsedBook>
     try {
       found = new Map((await fetchBooks([...due.keys()])).map((book) => [book.assetId, book]))
     } catch (error) {
       log.warn(
-        { books: due.size, why: error instanceof Error ? error.message : String(error) },
+        { books: due.size, reason: error instanceof Error ? error.message : String(error) },
         'books not read'
       )
       for (const [assetId, wish] of due) this.again(assetId, wish)
@@ -110,7 +112,10 @@ export class BookReader {
       const isWhole = stream !== null && stream === streams.get(assetId)
       if (wish.purpose === 'snapshot' && !isWhole) continue
       const result = book === undefined ? 'missing' : books.seed(book, now(), wish.purpose === 'snapshot')
-      if (result !== 'taken' && wish.purpose === 'snapshot') this.again(assetId, wish)
+      if (result === 'taken' || wish.purpose !== 'snapshot') continue
+      // REST lags the stream of a busy book for ever: the stream's own snapshot is the faster way.
+      if (result === 'older' && wish.attempt + 1 >= MAX_OLDER) onGiveUp(assetId)
+      else this.again(assetId, wish)
     }
   }
 

@@ -191,11 +191,18 @@ export class PolymarketConnection {
     if (!this.socket.isOpen) return
     this.options.recovery.tick(this.options.name, this.assets.values())
     if (this.waiting.size === 0) return
-    const nowMs = this.options.steadyNow()
+    const { steadyNow, log, name } = this.options
+    const nowMs = steadyNow()
+    const inVain: string[] = []
     for (const [assetId, { step, dueAtMs }] of this.waiting) {
       if (!this.options.books.isAwaiting(this.assets.get(assetId) as number)) this.waiting.delete(assetId)
-      else if (nowMs >= dueAtMs) this.insist(assetId, step)
+      else if (nowMs >= dueAtMs && this.insist(assetId, step) === 'reported') inVain.push(assetId)
     }
+    if (inVain.length > 0)
+      log.warn(
+        { connection: name, assets: inVain.length, first: inVain[0] },
+        'no snapshot, over the stream or over REST'
+      )
   }
 
   status(): ConnectionStatus {
@@ -244,17 +251,21 @@ export class PolymarketConnection {
     if (this.isSubscribed) this.socket.send(JSON.stringify({ operation: 'unsubscribe', assets_ids }))
   }
 
-  private insist(assetId: string, step: Step): void {
-    const { onOverdue, log, books, name } = this.options
+  /** Takes the step after `step` and returns which it was. */
+  private insist(assetId: string, step: Step): Step {
+    const { onOverdue, books } = this.options
     if (step === 'subscribed' || step === 'reported') {
       onOverdue(assetId)
       this.wait(assetId, 'read', 1)
-    } else if (step === 'read') this.resubscribe(assetId)
-    else {
-      books.counters.observe('no_snapshot')
-      log.warn({ connection: name, assetId }, 'no snapshot, over the stream or over REST')
-      this.wait(assetId, 'reported', PATIENCE)
+      return 'read'
     }
+    if (step === 'read') {
+      this.resubscribe(assetId)
+      return 'resubscribed'
+    }
+    books.counters.observe('no_snapshot')
+    this.wait(assetId, 'reported', PATIENCE)
+    return 'reported'
   }
 
   private wait(assetId: string, step: Step, limits: number): void {

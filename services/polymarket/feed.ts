@@ -324,7 +324,7 @@ export class PolymarketFeed implements VenueFeed {
       const attempt = this.failedDiscoveries++
       const backoff = backoffMs(attempt, DISCOVERY_BACKOFF_BASE_MS, DISCOVERY_BACKOFF_CAP_MS, this.random)
       waitMs = Math.min(waitMs, backoff)
-      this.log.warn({ why, waitMs: Math.round(waitMs) }, 'discovery failed')
+      this.log.warn({ reason: why, waitMs: Math.round(waitMs) }, 'discovery failed')
     }
     this.discoveryTimer = setTimeout(() => {
       this.discovering = this.discover()
@@ -358,7 +358,7 @@ export class PolymarketFeed implements VenueFeed {
       }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      if (!this.isStopped) this.log.warn({ why }, 'results not looked up')
+      if (!this.isStopped) this.log.warn({ reason: why }, 'results not looked up')
     }
   }
 
@@ -423,7 +423,7 @@ export class PolymarketFeed implements VenueFeed {
       }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      if (!this.isStopped) this.log.warn({ why }, 'markets not looked up')
+      if (!this.isStopped) this.log.warn({ reason: why }, 'markets not looked up')
     }
     return done
   }

@@ -283,7 +283,7 @@ export class SupervisedSocket {
     const waitMs = backoffMs(this.attempt++, backoffBaseMs, backoffCapMs, random)
     const why = this.downReason ?? `closed with ${code}${reason === '' ? '' : ` ${reason}`}`
     this.lastError = why
-    log.warn({ connection: name, why, waitMs: Math.round(waitMs) }, 'connection lost')
+    log.warn({ connection: name, reason: why, waitMs: Math.round(waitMs) }, 'connection lost')
     this.retryTimer = setTimeout(() => this.dial(), waitMs)
     if (wasOpen) onDown(why)
   }
