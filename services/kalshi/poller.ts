@@ -25,7 +25,7 @@ export interface KalshiPollerOptions {
 /** Requests under way at once; the pace is kept by the REST client. */
 const WORKERS = 4
 const CHECK_EVERY_MS = 1_000
-/** A round over no markets, or one that failed as a whole, is not repeated at once. */
+/** A round over no markets is not repeated at once. */
 const MIN_ROUND_MS = 250
 
 /**
@@ -42,6 +42,8 @@ export class KalshiPoller {
   /** Whether the venue may serve books in batches to us. */
   private hasBatches = true
   private lastRoundMs = 0
+  /** The round under way: when it began, its books, and those that it has had. */
+  private round = { startedAtMs: 0, books: 0, taken: 0, expectedMs: 0 }
   /** Slots that were asked for at least once, with or without success. */
   private readonly asked = new Set<number>()
 
@@ -74,10 +76,12 @@ export class KalshiPoller {
       const startedAtMs = steadyNow()
       const queue = [...markets()].sort((a, b) => volumeOf(b) - volumeOf(a))
       this.forgetOthers(queue)
+      this.round = { startedAtMs, books: queue.length, taken: 0, expectedMs: 0 }
       if (this.hasBatches) await this.batchRound(queue)
       if (!this.hasBatches) await this.singleRound(queue)
       this.lastRoundMs = steadyNow() - startedAtMs
-      await this.pause(Math.max(queue.length === 0 ? MIN_ROUND_MS : 0, intervalMs - this.lastRoundMs, 1))
+      // Before the first discovery there is nothing to poll, and after it nothing to wait for.
+      await this.pause(queue.length === 0 ? MIN_ROUND_MS : Math.max(intervalMs - this.lastRoundMs, 1))
     }
   }
 
@@ -130,7 +134,12 @@ export class KalshiPoller {
     const result = this.books.apply(slot, book, now())
     if (result === 'changed') counters.applied++
     else counters.ignore(result === 'same' ? 'unchanged' : result)
-    if (result === 'changed' || result === 'same') this.polledAtMs.set(slot, steadyNow())
+    if (result !== 'changed' && result !== 'same') return
+    const nowMs = steadyNow()
+    this.polledAtMs.set(slot, nowMs)
+    const { round } = this
+    round.taken++
+    round.expectedMs = ((nowMs - round.startedAtMs) * round.books) / round.taken
   }
 
   private failed(error: unknown): void {
@@ -140,7 +149,9 @@ export class KalshiPoller {
 
   private flagOverdue(): void {
     const { steadyNow, markets, intervalMs, table } = this.options
-    const oldest = steadyNow() - Math.max(3 * intervalMs, 2 * this.lastRoundMs)
+    // The pace of the books that came tells how long a round takes; where none come, it tells no more.
+    const roundMs = Math.max(this.lastRoundMs, this.round.expectedMs)
+    const oldest = steadyNow() - Math.max(3 * intervalMs, 2 * roundMs)
     for (const { slot } of markets()) {
       const polledAtMs = this.polledAtMs.get(slot)
       if (polledAtMs !== undefined && polledAtMs < oldest) table.raise(slot, 'poll_overdue')

@@ -10,16 +10,17 @@ import { market } from '../../helper.ts'
 
 const BOOK = { orderbook_fp: { yes_dollars: [['0.4000', '7.00']], no_dollars: [['0.5000', '3.00']] } }
 
-/** Polls three books from a venue that answers as `answer` says: a status and a body for each path. */
-async function poll(t: Test, answer: (path: string) => [number, unknown]) {
-  const server = createServer(({ url = '' }, response) => {
+/** Polls books from a venue that answers as `answer` says: a status and a body for each path, `delayMs` late. */
+async function poll(t: Test, answer: (path: string) => [number, unknown], books = 3, delayMs = 0) {
+  const server = createServer(async ({ url = '' }, response) => {
     const [status, body] = answer(new URL(url, 'http://127.0.0.1').pathname)
+    if (delayMs > 0) await sleep(delayMs)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const store = new SnapshotStore({ capacityMarkets: 8, capacityLevels: 1024 })
-  const served = [1, 2, 3].map((n) => {
-    const record = store.put(market(n), '')
+  const store = new SnapshotStore({ capacityMarkets: 32, capacityLevels: 1024 })
+  const served = Array.from({ length: books }, (_, n) => {
+    const record = store.put(market(n + 1), '')
     if (record === null) throw new Error('the store is full')
     return record
   })
@@ -94,3 +95,15 @@ t.test(
     await until(() => states().every((reason) => reason === null))
   }
 )
+
+t.test('a long first round calls no book overdue that it has had', async (t) => {
+  const answer = (path: string): [number, unknown] =>
+    path === '/markets/orderbooks' ? [404, {}] : [200, BOOK]
+  const { poller, states } = await poll(t, answer, 16, 600)
+  const seen = new Set<string | null>()
+  await until(() => {
+    for (const reason of states()) seen.add(reason)
+    return poller.isSettled
+  })
+  t.same([...seen].sort(), ['awaiting_snapshot', null])
+})
