@@ -15,6 +15,13 @@ export const EXPLANATIONS = [
 ] as const
 export type Explanation = (typeof EXPLANATIONS)[number]
 
+/** Times since the last comparisons, milliseconds. */
+export interface AuditAges {
+  p50: number
+  p99: number
+  max: number
+}
+
 export interface AuditStatus {
   /** Books that are to be audited now. */
   books: number
@@ -27,7 +34,7 @@ export interface AuditStatus {
   /** Reads that failed as a whole. */
   failedReads: number
   /** Time since the last comparison of each audited book; null where there is none yet. */
-  ageMs: { p50: number; p99: number; max: number } | null
+  ageMs: AuditAges | null
 }
 
 /** Counts how audits ended. */
@@ -38,12 +45,15 @@ export class AuditTally {
   failedReads = 0
   readonly explained = Object.fromEntries(EXPLANATIONS.map((one) => [one, 0])) as Record<Explanation, number>
 
-  /** Returns the counts with the ages of the books, which are given in any order. */
-  status(ages: Float64Array, books: number): AuditStatus {
+  counts(): Omit<AuditStatus, 'books' | 'ageMs'> {
     const { equal, mismatch, confirmed, failedReads, explained } = this
-    const sorted = ages.sort()
-    const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] as number
-    const ageMs = sorted.length === 0 ? null : { p50: at(0.5), p99: at(0.99), max: at(1) }
-    return { books, equal, explained: { ...explained }, mismatch, confirmed, failedReads, ageMs }
+    return { equal, explained: { ...explained }, mismatch, confirmed, failedReads }
   }
+}
+
+/** Returns what is typical of these ages, which it sorts; null where there are none. */
+export function agesOf(ages: Float64Array): AuditAges | null {
+  const sorted = ages.sort()
+  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] as number
+  return sorted.length === 0 ? null : { p50: at(0.5), p99: at(0.99), max: at(1) }
 }

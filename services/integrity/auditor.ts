@@ -1,7 +1,7 @@
 import type { LevelList } from '../orderbook/levels.ts'
 import { AuditHistory } from './audit-history.ts'
 import { AuditSchedule } from './audit-schedule.ts'
-import { type AuditStatus, AuditTally, type Explanation } from './audit-tally.ts'
+import { type AuditAges, type AuditStatus, AuditTally, agesOf, type Explanation } from './audit-tally.ts'
 import type { BookTable } from './book-table.ts'
 import { fingerprintOf, fingerprintOfLevels } from './fingerprint.ts'
 import type { Incidents } from './incidents.ts'
@@ -79,6 +79,7 @@ const RETRY_MS = 2_000
 const SUSPECT_AGAIN_MS = 5_000
 /** Of the period; what is left is for waiting, reading and the second read. */
 const CYCLE_SHARE = 0.8
+const AGES_FOR_MS = 1_000
 const MISTRUSTED = reasonBit('audit_mismatch')
 const SILENT = reasonBit('silent')
 
@@ -109,6 +110,7 @@ export class Auditor {
   private readonly wrongs = new Map<number, number>()
   private reads = 0
   private lastReadAtMs = Number.NEGATIVE_INFINITY
+  private ages: { atMs: number; books: number; ageMs: AuditAges | null } | null = null
   private timer: NodeJS.Timeout | null = null
 
   constructor(options: AuditorOptions) {
@@ -151,10 +153,15 @@ export class Auditor {
     return Number.isNaN(age) ? null : age
   }
 
+  /** The ages are those of up to a second ago: they cost a look at every book. */
   status(): AuditStatus {
-    const slots = [...this.options.slots()]
-    const ages = slots.map((slot) => this.ageMs(slot)).filter((age) => age !== null)
-    return this.tally.status(Float64Array.from(ages), slots.length)
+    const nowMs = this.options.steadyNow()
+    if (this.ages === null || nowMs - this.ages.atMs >= AGES_FOR_MS) {
+      const slots = [...this.options.slots()]
+      const known = slots.map((slot) => nowMs - this.auditedAtMs(slot)).filter((age) => !Number.isNaN(age))
+      this.ages = { atMs: nowMs, books: slots.length, ageMs: agesOf(Float64Array.from(known)) }
+    }
+    return { ...this.tally.counts(), books: this.ages.books, ageMs: this.ages.ageMs }
   }
 
   /**

@@ -27,6 +27,7 @@ import { StreamRenewal } from './recycle.ts'
 import { KalshiRest } from './rest.ts'
 import { KalshiStream } from './stream.ts'
 import { Troubles } from './troubles.ts'
+import { isUpgradeTaken } from './upgrade-probe.ts'
 
 export type KalshiSettings = Pick<
   Config,
@@ -57,6 +58,8 @@ export interface KalshiFeedOptions {
   gapTimeoutMs?: number
   /** Between two looks at whether the exchange has paused trading. */
   pauseCheckMs?: number
+  /** Between two looks at whether the venue takes a key that it has refused. */
+  refusedRetryMs?: number
   now?: () => number
   /** Never jumps: for durations only. */
   steadyNow?: () => number
@@ -88,6 +91,8 @@ export class KalshiFeed implements VenueFeed {
   /** Why books are polled; null while they are streamed. */
   private pollingBecause: string | null = null
   private refusedStream: Promise<void> | null = null
+  private retryTimer: NodeJS.Timeout | null = null
+  private isStopped = false
   private isSynced = false
 
   constructor(options: KalshiFeedOptions) {
@@ -95,12 +100,14 @@ export class KalshiFeed implements VenueFeed {
       incidents: new Incidents(),
       gapTimeoutMs: 5_000,
       pauseCheckMs: 15_000,
+      refusedRetryMs: 600_000,
       now: Date.now,
       steadyNow: performance.now.bind(performance),
       random: Math.random,
       ...options
     }
-    const { sink, config, signer, log, incidents, pauseCheckMs, now, steadyNow, random } = this.options
+    const { sink, config, signer, log, incidents, pauseCheckMs, refusedRetryMs } = this.options
+    const { now, steadyNow, random } = this.options
     const table = sink.books
     this.troubles = new Troubles({
       table,
@@ -136,6 +143,8 @@ export class KalshiFeed implements VenueFeed {
     this.rest = new KalshiRest({
       base: config.KALSHI_HTTP_BASE,
       signer,
+      refusedRetryMs,
+      steadyNow,
       breaker: breakerLimits(config),
       random
     })
@@ -203,6 +212,8 @@ export class KalshiFeed implements VenueFeed {
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true
+    if (this.retryTimer !== null) clearTimeout(this.retryTimer)
     this.markets.stop()
     this.exchange.stop()
     this.proofs.stop()
@@ -284,7 +295,8 @@ export class KalshiFeed implements VenueFeed {
       recovery: this.recovery,
       onLifecycle: (message) => ifOurs(() => this.markets.take(message)),
       onLifecycleLost: () => ifOurs(() => this.markets.rediscover()),
-      onRefused: (reason) => ifOurs(() => this.pollInstead(`Kalshi refused the API key (${reason})`)),
+      onRefused: (reason, mayHeal) =>
+        ifOurs(() => this.pollInstead(`Kalshi refused the API key (${reason})`, mayHeal)),
       log,
       now,
       steadyNow,
@@ -339,7 +351,7 @@ export class KalshiFeed implements VenueFeed {
   }
 
   /** The socket alone decides: REST may be refused while the stream is well, and the other way round. */
-  private pollInstead(reason: string): void {
+  private pollInstead(reason: string, mayHeal: boolean): void {
     const { stream, options } = this
     if (stream === null) return
     this.stream = null
@@ -351,5 +363,39 @@ export class KalshiFeed implements VenueFeed {
     }
     this.poll(reason)
     this.markets.rediscover()
+    if (mayHeal) this.askAgainLater()
+  }
+
+  /** One upgrade now and then, and no loop: a key is refused too while our clock is wrong. */
+  private askAgainLater(): void {
+    this.retryTimer = setTimeout(() => void this.askAgain(), this.options.refusedRetryMs)
+  }
+
+  private async askAgain(): Promise<void> {
+    const { config, signer } = this.options
+    if (signer === null) return
+    const url = config.KALSHI_WS_URL
+    const isTaken = await isUpgradeTaken(url, signer('GET', new URL(url).pathname))
+    if (this.isStopped) return
+    if (isTaken) await this.streamAgain(signer)
+    else this.askAgainLater()
+  }
+
+  private async streamAgain(signer: Signer): Promise<void> {
+    const { sink, log } = this.options
+    await this.poller.stop()
+    if (this.isStopped) return
+    log.info({}, 'Kalshi takes the API key again: books are streamed')
+    this.pollingBecause = null
+    this.refusedStream = null
+    const stream = this.createStream(signer, this.books, sink.books)
+    this.stream = stream
+    const markets = [...this.markets.trading()]
+    for (const { slot } of markets) {
+      sink.books.raise(slot, 'disconnected')
+      sink.books.clear(slot, 'refused', 'poll_overdue')
+    }
+    stream.follow(markets.map(({ slot, market }) => ({ slot, ticker: market.symbol })))
+    stream.start()
   }
 }

@@ -36,7 +36,7 @@ export class KalshiPoller {
   private readonly options: Required<KalshiPollerOptions>
   private readonly books: PolledBooks
   private readonly polledAtMs = new Map<number, number>()
-  private readonly stopping = new AbortController()
+  private stopping = new AbortController()
   private running: Promise<void> | null = null
   private overdueTimer: NodeJS.Timeout | null = null
   /** Whether the venue may serve books in batches to us. */
@@ -58,7 +58,9 @@ export class KalshiPoller {
     return true
   }
 
+  /** Starts, or starts again. */
   start(): void {
+    this.stopping = new AbortController()
     this.overdueTimer = setInterval(() => this.flagOverdue(), CHECK_EVERY_MS)
     this.running = this.run()
   }

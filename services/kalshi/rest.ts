@@ -13,6 +13,10 @@ export interface KalshiRestOptions {
   /** Null to ask without a key. */
   signer: Signer | null
   timeoutMs?: number
+  /** A key that was refused is tried again after this: a wrong clock heals. */
+  refusedRetryMs?: number
+  /** Never jumps: for durations only. */
+  steadyNow?: () => number
   breaker?: BreakerLimits
   random?: () => number
 }
@@ -21,6 +25,7 @@ export interface KalshiRestOptions {
 const SIGNED = { ratePerSecond: 200, capacity: 200, cost: 10 }
 /** Nothing is published for requests without a key; four a second were served over long walks. */
 const UNSIGNED = { ratePerSecond: 4, capacity: 4, cost: 1 }
+const REFUSED_RETRY_MS = 600_000
 const EVENTS_PER_PAGE = 200
 const MARKETS_PER_PAGE = 1_000
 /** More pages than the venue has ten times over: a cursor that never ends is a fault. */
@@ -42,11 +47,15 @@ export class KalshiRest {
   /** One host, so one breaker, with the key and without. */
   private readonly breaker: Breaker
   private access: Access
+  private readonly signed: Access
+  private unsigned: Access | null = null
+  private refusedAtMs = 0
 
   constructor(options: KalshiRestOptions) {
     this.options = options
     this.breaker = new Breaker({ name: 'kalshi', ...options.breaker, isFailure: isOutage })
-    this.access = this.connect(options.signer)
+    this.signed = this.connect(options.signer)
+    this.access = this.signed
   }
 
   get status(): RestStatus {
@@ -135,18 +144,34 @@ export class KalshiRest {
 
   /** A request that is refused for its key is asked again without: market data is open to everyone. */
   private async get(path: string, call: RestCall = {}): Promise<Record<string, unknown>> {
-    const { access } = this
+    const access = this.accessNow()
     try {
       const { body, status } = await access.client.get(path, { ...call, cost: access.cost })
       if (!isObject(body)) throw new VenueRestError(`GET ${path} answered no object`, status, false)
+      if (access.isSigned && access === this.access) this.refusal = null
       return body
     } catch (error) {
       if (!access.isSigned || !(error instanceof VenueRestError) || error.status !== 401) throw error
       this.refusal ??= error.message
       // Of the requests that were under way together, the first one changes over for all.
-      if (this.access === access) this.access = this.connect(null)
+      if (this.access === access) {
+        this.unsigned ??= this.connect(null)
+        this.access = this.unsigned
+        this.refusedAtMs = this.steadyNow()
+      }
       return this.get(path, call)
     }
+  }
+
+  private accessNow(): Access {
+    const { refusedRetryMs = REFUSED_RETRY_MS } = this.options
+    if (this.access !== this.signed && this.steadyNow() - this.refusedAtMs >= refusedRetryMs)
+      this.access = this.signed
+    return this.access
+  }
+
+  private steadyNow(): number {
+    return this.options.steadyNow?.() ?? performance.now()
   }
 
   private connect(signer: Signer | null): Access {

@@ -30,8 +30,8 @@ export interface KalshiStreamOptions {
   onLifecycle: (message: Lifecycle) => void
   /** Lifecycle messages were lost: the markets must be looked up. */
   onLifecycleLost: () => void
-  /** The venue refused our key; the stream has stopped. */
-  onRefused: (reason: string) => void
+  /** The venue refused our key; the stream has stopped. A refused upgrade may heal, as with a clock that was wrong. */
+  onRefused: (reason: string, mayHeal: boolean) => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
   /** Never jumps: for durations only. */
@@ -60,6 +60,8 @@ export class KalshiStream {
   private connection: KalshiConnection | null = null
   private lifecycleSid: number | null = null
   private wasOpen = false
+  /** The upgrade was taken, and what we asked for was refused all the same. */
+  private isUnwelcome = false
   private terminalErrors = 0
   private terminalAtMs = Number.NEGATIVE_INFINITY
   private ticker: NodeJS.Timeout | null = null
@@ -239,7 +241,7 @@ export class KalshiStream {
     if (this.connection !== null) recovery.lost('kalshi', table, this.subscription.slots())
     this.clear()
     for (const slot of this.subscription.slots()) table.raise(slot, 'disconnected')
-    if (this.socket.status(0).state === 'refused') onRefused(reason)
+    if (this.socket.status(0).state === 'refused') onRefused(reason, !this.isUnwelcome)
   }
 
   private clear(): void {
@@ -280,6 +282,7 @@ export class KalshiStream {
     const command = this.commands.answered(id)
     switch (code) {
       case 9:
+        this.isUnwelcome = true
         this.socket.refuse(`error 9: ${text}`)
         return
       case 10:

@@ -255,6 +255,24 @@ t.test('a refused key is not tried again: books are polled, and it is said why',
   t.ok(simulator.stats().kalshi.upgradesRefused <= 1)
 })
 
+t.test('a refused key is asked about now and then, and streams again once it is taken', async (t) => {
+  const simulator = await simulate(t, { marketsPerVenue: 3 })
+  simulator.faults.set('kalshi', 'credentials_refused', {})
+  const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 }, true, { refusedRetryMs: 500 })
+  const { feed } = followed
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  t.match(feed.status(), { source: 'poll', refused: true })
+  await until(() => simulator.stats().kalshi.upgradesRefused === 2)
+  t.equal(feed.status().source, 'poll', 'refused once more, it is asked again later')
+  simulator.faults.clear('credentials_refused')
+  await until(() => feed.status().source === 'websocket')
+  await until(() => active(simulator).every((one) => isLive(followed, one)))
+  await until(() => feed.status().note === null)
+  t.match(feed.status(), { refused: false, connections: [{ state: 'open' }] })
+  t.equal(followed.verdict((active(simulator)[0] as SimMarket).id).source, 'websocket')
+  await becomesTrue(t, simulator, followed)
+})
+
 t.test('error 9 on the stream ends it the same way', async (t) => {
   const simulator = await simulate(t, { marketsPerVenue: 3 })
   const followed = follow(t, simulator, { KALSHI_POLL_INTERVAL_MS: 250 })
