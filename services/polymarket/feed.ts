@@ -179,7 +179,7 @@ export class PolymarketFeed implements VenueFeed {
       fetchBooks: (assetIds) => this.rest.fetchBooks(assetIds),
       streamOf: (assetId) => this.connections.streamOf(assetId),
       // REST could not give a book that is good: the stream is asked for one.
-      onGiveUp: (assetId) => this.connections.resubscribe(assetId),
+      onGiveUp: (assetId) => this.resubscribeDoubtful(assetId),
       log,
       now,
       steadyNow
@@ -293,6 +293,13 @@ export class PolymarketFeed implements VenueFeed {
     if (nowMs - this.askedForFactsAtMs >= FACTS_EVERY_MS) this.askForFacts(nowMs)
     void this.reader.tick()
     void this.hints.tick()
+  }
+
+  /** A book that is good is not taken out of service for a fresher one. */
+  private resubscribeDoubtful(assetId: string): void {
+    const slot = this.books.slotOf(assetId)
+    if (slot !== undefined && this.sink.books.verdicts.state(slot) !== 'live')
+      this.connections.resubscribe(assetId)
   }
 
   /** What a hash is made of, REST alone tells; the first reading of a book may have failed, or come too early. */

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { BookTable } from '../../../services/integrity/book-table.ts'
 import { PolymarketBooks } from '../../../services/polymarket/books.ts'
@@ -331,4 +332,31 @@ t.test('tells readers of a proof at most once a second where no change of the bo
   send(...venue.change(['bid', 30, 2]))
   wait(QUIET_MS)
   t.equal(table.versions[slot], version + 2, 'the change itself')
+})
+
+const CAPTURES = '../shared/data/polymarket/ws'
+const withCaptures = existsSync(CAPTURES) ? {} : { skip: 'the captures are not on this machine' }
+
+t.test('a captured session raises no alarm, and each of its messages is proved', withCaptures, async (t) => {
+  const lines = readFileSync(`${CAPTURES}/market_btc_updown_5m_2026-08-16.jsonl`, 'utf8').trim().split('\n')
+  const messages = lines.map((line) => JSON.parse(line).msg)
+  const table = new BookTable({ capacityMarkets: 1, capacityLevels: 10_000 })
+  const clock = { ms: 0 }
+  const books = new PolymarketBooks({ table, hashBudgetPercent: 100, steadyNow: () => clock.ms })
+  const [own, complement] = messages
+  const slot = table.allocate()
+  books.follow(own.asset_id, slot, complement.asset_id, own.market)
+  // What the wire does not say; the capture's notes give it.
+  books.seed(parseRestBook({ ...own, min_order_size: '5', neg_risk: false }) as ParsedBook, 1, false)
+  for (const message of messages) {
+    clock.ms += 7
+    books.apply(Buffer.from(JSON.stringify(message)), clock.ms)
+    books.settle(clock.ms)
+  }
+  clock.ms += 1_000
+  books.settle(clock.ms)
+  t.match(books.proofStatus(), { hashesMatched: 72, skipped: 0, mismatches: 0 })
+  t.ok(books.proofStatus().mirrorsMatched > 5)
+  t.match(table.verdicts.get(slot), { state: 'live', mismatches: 0 })
+  t.same([...books.counters.seen], [])
 })
