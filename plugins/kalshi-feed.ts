@@ -18,6 +18,7 @@ export default fp(
       sink: app.snapshotStore,
       config,
       signer: loadSigner(config.KALSHI_API_KEY, config.KALSHI_API_SECRET),
+      incidents: app.incidents,
       log: app.log.child({ venue: 'kalshi' })
     })
     app.decorate('kalshiFeed', feed)
@@ -26,5 +27,5 @@ export default fp(
     app.addHook('onListen', async () => feed.start())
     app.addHook('onClose', async () => feed.stop())
   },
-  { name: 'kalshi-feed', dependencies: ['config', 'snapshot-store'] }
+  { name: 'kalshi-feed', dependencies: ['config', 'snapshot-store', 'incidents'] }
 )

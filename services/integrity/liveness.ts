@@ -94,6 +94,8 @@ export class Liveness {
   private readonly gaps: UsualGaps
   private readonly pulses = new Map<string, Pulse>()
   private readonly counts = { silences: 0, quietConnections: 0, deadConnections: 0 }
+  /** Markets whose audit is still out. */
+  private readonly asking = new Set<number>()
   private readonly markets = { asked: 0, quietMarkets: 0, deadMarkets: 0 }
   private timer: NodeJS.Timeout | null = null
 
@@ -110,6 +112,7 @@ export class Liveness {
     if (this.timer !== null) clearInterval(this.timer)
     this.timer = null
     this.pulses.clear()
+    this.asking.clear()
   }
 
   status(): LivenessStatus {
@@ -232,10 +235,12 @@ export class Liveness {
   private ask(slot: number, silentForMs: number, nowMs: number): void {
     const { table, audit } = this.options
     if (table.verdicts.state(slot) !== 'live') return
-    if (silentForMs <= this.gaps.askAfterMs(slot)) return
+    if (silentForMs <= this.gaps.askAfterMs(slot) || this.asking.has(slot)) return
     this.gaps.asked(slot, silentForMs)
     this.markets.asked++
+    this.asking.add(slot)
     audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) => {
+      this.asking.delete(slot)
       if (result === 'wrong') this.markets.deadMarkets++
       else if (result === 'equal') this.markets.quietMarkets++
     })
