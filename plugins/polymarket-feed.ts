@@ -16,6 +16,7 @@ export default fp(
     const feed = new PolymarketFeed({
       sink: app.snapshotStore,
       config,
+      incidents: app.incidents,
       log: app.log.child({ venue: 'polymarket' })
     })
     app.decorate('polymarketFeed', feed)
@@ -24,5 +25,5 @@ export default fp(
     app.addHook('onListen', async () => feed.start())
     app.addHook('onClose', async () => feed.stop())
   },
-  { name: 'polymarket-feed', dependencies: ['config', 'snapshot-store'] }
+  { name: 'polymarket-feed', dependencies: ['config', 'snapshot-store', 'incidents'] }
 )
