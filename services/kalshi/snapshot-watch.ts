@@ -25,8 +25,18 @@ interface Wait {
   rounds: number
 }
 
+/** When a market was asked for, and how soon it may be again. */
+interface Asked {
+  readonly atMs: number
+  readonly pauseMs: number
+}
+
 /** One market is not asked for again sooner than this, however often it goes wrong. */
 const ASK_PAUSE_MS = 2_000
+/** Changes that we cannot read spoil each snapshot at once: while they come, twice as long each time, up to this. */
+const DRIFT_PAUSE_CAP_MS = 60_000
+/** After so many pauses without a new doubt the next one is the first again. */
+const FORGET_AFTER_PAUSES = 2
 /** After the first round in vain, and twice as long after each one more. */
 const ROUND_PAUSE_MS = 30_000
 const ROUND_PAUSE_CAP_MS = 600_000
@@ -51,7 +61,7 @@ export class SnapshotWatch {
   private table: BookTable
   private readonly timeoutMs: number
   private readonly waits = new Map<string, Wait>()
-  private readonly askedAtMs = new Map<string, number>()
+  private readonly asked = new Map<string, Asked>()
 
   constructor({ table, timeoutMs }: SnapshotWatchOptions) {
     this.table = table
@@ -84,7 +94,8 @@ export class SnapshotWatch {
 
   /** A snapshot is needed: the book is doubtful. */
   need(ticker: string, slot: number, nowMs: number): void {
-    const atMs = Math.max(nowMs, (this.askedAtMs.get(ticker) ?? Number.NEGATIVE_INFINITY) + ASK_PAUSE_MS)
+    const asked = this.asked.get(ticker)
+    const atMs = asked === undefined ? nowMs : Math.max(nowMs, asked.atMs + asked.pauseMs)
     const wait = this.waits.get(ticker)
     if (wait === undefined) this.waits.set(ticker, { slot, atMs, next: 'ask', rounds: 0 })
     else if (wait.next === 'ask') wait.atMs = Math.min(wait.atMs, atMs)
@@ -92,29 +103,37 @@ export class SnapshotWatch {
 
   forget(ticker: string): void {
     this.waits.delete(ticker)
-    this.askedAtMs.delete(ticker)
+    this.asked.delete(ticker)
   }
 
   /** Forgets all: the connection or the subscription is gone. */
   clear(): void {
     this.waits.clear()
-    this.askedAtMs.clear()
+    this.asked.clear()
   }
 
   /** Returns what is due, and counts it as done. */
   take(nowMs: number): SnapshotSteps {
     const steps: SnapshotSteps = { ask: [], resubscribe: [], report: [] }
-    for (const [ticker, atMs] of this.askedAtMs)
-      if (atMs + ASK_PAUSE_MS <= nowMs) this.askedAtMs.delete(ticker)
+    for (const [ticker, { atMs, pauseMs }] of this.asked)
+      if (atMs + FORGET_AFTER_PAUSES * pauseMs <= nowMs) this.asked.delete(ticker)
     for (const [ticker, wait] of this.waits) {
       if (this.isWhole(wait.slot)) this.waits.delete(ticker)
       else if (wait.atMs <= nowMs) {
         steps[wait.next].push(ticker)
-        if (wait.next === 'ask') this.askedAtMs.set(ticker, nowMs)
+        if (wait.next === 'ask')
+          this.asked.set(ticker, { atMs: nowMs, pauseMs: this.pauseOf(ticker, wait.slot) })
         this.advance(wait, nowMs)
       }
     }
     return steps
+  }
+
+  private pauseOf(ticker: string, slot: number): number {
+    const before = this.asked.get(ticker)
+    return before !== undefined && this.table.verdicts.has(slot, 'drift')
+      ? Math.min(2 * before.pauseMs, DRIFT_PAUSE_CAP_MS)
+      : ASK_PAUSE_MS
   }
 
   private advance(wait: Wait, nowMs: number): void {

@@ -48,3 +48,27 @@ t.test('one that comes at last ends the wait and the report', async (t) => {
   t.equal(watch.overdue, 0)
   t.same(stepsUntil(watch, 200_000), [])
 })
+
+for (const [reason, asks] of [
+  ['drift', [0, 2, 6, 14, 30, 62, 122, 182]],
+  ['negative_level', [0, 2, 4, 6, 8, 10, 12, 14]]
+] as const)
+  t.test(
+    `a book that each snapshot leaves with ${reason} again is asked for at a bearable pace`,
+    async (t) => {
+      const { watch, slot, table } = open()
+      table.resynced(slot)
+      const asked: number[] = []
+      for (let second = 0; asked.length < asks.length; second++) {
+        const nowMs = second * 1_000
+        table.raise(slot, reason)
+        watch.need('A', slot, nowMs)
+        if (watch.take(nowMs).ask.length > 0) {
+          asked.push(second)
+          table.resynced(slot)
+          watch.take(nowMs)
+        }
+      }
+      t.same(asked, asks)
+    }
+  )
