@@ -5,7 +5,10 @@ import type { SimVenue } from '../simulator/model/types.ts'
 export type Act =
   | { fault: FaultName; with?: FaultParameters; at?: 'market' | 'connection' }
   | { clear: FaultName }
-  | { move: 'act' | 'hush' | 'wake' | 'pause' | 'resume' | 'close' | 'settle' | 'tick'; body?: object }
+  | {
+      move: 'act' | 'quote' | 'hush' | 'wake' | 'pause' | 'resume' | 'close' | 'settle' | 'tick'
+      body?: object
+    }
   | { list: true }
   | { waitMs: number }
 
@@ -47,7 +50,7 @@ const MARKET_LIMIT = 30_000
 /** The audit reads a book twice before it calls it wrong. */
 const AUDIT_LIMIT = AUDIT_PERIOD_MS * 1.25
 /** Changes of the target after the fault, so that it does not depend on chance. */
-const STIR: Act[] = [{ move: 'act' }, { move: 'act' }, { move: 'act' }]
+const STIR: Act[] = [{ move: 'quote' }, { move: 'quote' }, { move: 'quote' }]
 
 const DEFAULTS = {
   concerns: 'market',
@@ -80,7 +83,9 @@ function common(venue: SimVenue): Draft[] {
   return [
     {
       name: 'dropped delta',
-      acts: [{ fault: 'drop_delta', at: 'market' }, ...STIR],
+      // Hushed, so that no trade's whole book heals it by chance before anybody could notice.
+      acts: [{ move: 'hush' }, { fault: 'drop_delta', at: 'market' }, ...STIR],
+      undo: [{ move: 'wake' }],
       ...onBook,
       concerns: sequenced,
       alarms: doubt,
@@ -177,7 +182,7 @@ function common(venue: SimVenue): Draft[] {
       acts: [
         { move: 'hush' },
         { fault: 'mute_market', at: 'market' },
-        { move: 'act' },
+        { move: 'quote' },
         { clear: 'mute_market' }
       ],
       limitMs: AUDIT_LIMIT,
@@ -207,6 +212,20 @@ function common(venue: SimVenue): Draft[] {
     {
       name: 'renamed field',
       acts: [{ fault: 'renamed_field', at: 'market' }, ...STIR],
+      ...onBook,
+      alarms: DRIFT
+    },
+    {
+      name: 'renamed field for good',
+      acts: [
+        { fault: 'renamed_field', at: 'market', with: { count: 100_000 } },
+        ...STIR,
+        { waitMs: 1_000 },
+        ...STIR,
+        { waitMs: 1_000 },
+        ...STIR,
+        { clear: 'renamed_field' }
+      ],
       ...onBook,
       alarms: DRIFT
     },

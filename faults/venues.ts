@@ -83,7 +83,7 @@ export class Venues {
     await this.control('DELETE', `/faults/${name}?venue=${venue}`)
   }
 
-  /** Lets something happen to one market: `act`, `hush`, `pause`, `close` and so on. */
+  /** Lets something happen to one market: `quote`, `hush`, `pause`, `close` and so on. */
   async move(venue: SimVenue, market: string, act: string, body?: object): Promise<void> {
     await this.control('POST', `/markets/${venue}/${encodeURIComponent(market)}/${act}`, body)
   }

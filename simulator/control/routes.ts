@@ -143,6 +143,8 @@ function moveMarket({ world, body }: ControlRequest, market: SimMarket, act: str
       break
     case 'act':
       return { ...summary(market), happening: world.act(market).kind }
+    case 'quote':
+      return { ...summary(market), happening: world.quote(market).kind }
     case 'hush':
       world.hush(market)
       break
@@ -161,7 +163,7 @@ function moveMarket({ world, body }: ControlRequest, market: SimMarket, act: str
       break
     default:
       throw new NotFoundError(
-        `A market can act, hush, wake, pause, resume, close, settle or tick, not ${act ?? 'nothing'}.`
+        `A market can act, quote, hush, wake, pause, resume, close, settle or tick, not ${act ?? 'nothing'}.`
       )
   }
   return summary(market)

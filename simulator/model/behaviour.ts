@@ -69,6 +69,19 @@ function quoteOffFair(actor: Actor, fair: PriceE4, random: Random, atMs: number)
   return { kind: 'levels', market, changes: [setLevel(market.book, side, price, 0)], atMs }
 }
 
+/** Makes a level come, grow, shrink or go, without a trade; nothing else of the book changes. */
+export function quote(actor: Actor, random: Random, atMs: number): Happening {
+  const { market } = actor
+  const side: Side = random.chance(0.5) ? 'bid' : 'ask'
+  const other: Side = side === 'bid' ? 'ask' : 'bid'
+  const change = insert(actor, side, random) ?? insert(actor, other, random)
+  const { bids, asks } = market.book
+  if (change === null && bids.size + asks.size === 0)
+    throw new RangeError(`${market.id} has no room for a quote`)
+  const changes = [change ?? reduce(market, bids.size > 0 ? 'bid' : 'ask', random)]
+  return { kind: 'levels', market, changes, atMs }
+}
+
 function ordinaryAct(actor: Actor, random: Random, atMs: number): Happening {
   const { market } = actor
   const { book } = market

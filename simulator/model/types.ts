@@ -141,6 +141,8 @@ export interface World {
   step(venue?: SimVenue): Happening
   /** Makes exactly one happening in one active market, hushed or not. @throws {RangeError} unless it is active */
   act(market: SimMarket): Happening
+  /** The same, and never a trade. */
+  quote(market: SimMarket): Happening
   /** Nothing happens in a hushed market by itself; `wake`, and every change of its status, ends that. */
   hush(market: SimMarket): void
   wake(market: SimMarket): void

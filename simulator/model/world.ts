@@ -1,4 +1,4 @@
-import { type Actor, act, type Belief, seedBook } from './behaviour.ts'
+import { type Actor, act, type Belief, quote, seedBook } from './behaviour.ts'
 import { setLevel } from './book.ts'
 import { Catalogue } from './catalogue.ts'
 import { Pacer } from './pacer.ts'
@@ -132,13 +132,12 @@ class MarketWorld implements World {
     return happening
   }
 
-  act(market: SimMarket): Happening {
-    const actor = this.#actors.get(market)
-    if (actor === undefined || market.status !== 'active')
-      throw new RangeError(`${market.id} is ${market.status}`)
-    const happening = act(actor, this.#random, this.now())
-    this.#tell(happening)
-    return happening
+  act(market: SimMarket) {
+    return this.#moveBy(act, market)
+  }
+
+  quote(market: SimMarket) {
+    return this.#moveBy(quote, market)
   }
 
   hush(market: SimMarket) {
@@ -206,6 +205,15 @@ class MarketWorld implements World {
     if (changes.length > 0) this.#tell({ kind: 'levels', market, changes, atMs: this.now() })
     market.tickE4 = tickE4
     this.#tell({ kind: 'tick_changed', market, atMs: this.now(), oldTickE4 })
+  }
+
+  #moveBy(move: typeof act, market: SimMarket): Happening {
+    const actor = this.#actors.get(market)
+    if (actor === undefined || market.status !== 'active')
+      throw new RangeError(`${market.id} is ${market.status}`)
+    const happening = move(actor, this.#random, this.now())
+    this.#tell(happening)
+    return happening
   }
 
   #populate() {

@@ -46,6 +46,7 @@ t.test('one market moves alone, and a hushed one only by hand', async (t) => {
     for (let step = 0; step < 200; step++) world.step(venue)
     t.ok(moved.filter((id) => id === market?.id).length > 2, 'awake')
     unlisten()
+    t.match(await ask('POST', `${path}/quote`), { happening: 'levels' })
     await ask('POST', `${path}/close`)
     t.match(await ask('POST', `${path}/act`), { error: /closed/ })
   }
