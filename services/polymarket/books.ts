@@ -133,6 +133,10 @@ export class PolymarketBooks {
     return this.assets.get(assetId)
   }
 
+  assetOf(slot: number): string {
+    return this.assets.assetOf(slot)
+  }
+
   /** Assets with a book of their own and where it is. */
   followed(): IterableIterator<[assetId: string, slot: number]> {
     return this.assets.entries()
