@@ -124,6 +124,20 @@ t.test('what the venue said of a market is not taken back', async (t) => {
   t.match(live.verdicts.get(1), { state: 'halted', reason: 'venue_paused' })
 })
 
+t.test('a gap on the new connection, while a difference is settled, is waited out', async (t) => {
+  const { live, shadow, swaps, run } = setUp({ settleMs: 30, fillTimeoutMs: 1_000 })
+  live.arena.setLevel(1, YES, 1, 1)
+  const running = run()
+  await sleep(5)
+  shadow.raise(2, 'sequence_gap')
+  await sleep(60)
+  t.same(swaps, [])
+  t.equal(live.verdicts.state(2), 'live')
+  shadow.resynced(2)
+  t.match(await running, { outcome: 'swapped', differed: [{ slot: 1 }] })
+  t.equal(live.verdicts.state(2), 'live')
+})
+
 t.test('a new connection that does not fill is not used', async (t) => {
   const { live, shadow, swaps, run } = setUp()
   shadow.raise(2, 'awaiting_snapshot')
