@@ -56,8 +56,8 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The full status',
         description:
           'Connections, last messages, message rates (messages a second over the last minute), books by state and ' +
-          'reason for every venue; memory (bytes) and event-loop delay (milliseconds) of the process. Always 200: ' +
-          'read `status`.',
+          'reason, circuit breakers, recovery and audits for every venue; the latest incidents; ' +
+          'memory (bytes) and event-loop delay (milliseconds) of the process. Always 200: read `status`.',
         tags: ['health'],
         querystring: NO_QUERY,
         response: { 200: Type.Unsafe<Health>(Type.Ref('Health')), ...errorResponses(400) }
