@@ -181,6 +181,16 @@ for (const useScanner of [true, false]) {
       t.notOk(books.counters.seen.has('last_trade_found'))
     })
 
+    t.test('learns it from a level that a match only made smaller', async (t) => {
+      const { send, wait, venue, verdict, books } = setUp({ useScanner })
+      send(...venue.match('0.430', ['ask', 43, 12]))
+      wait(QUIET_MS)
+      t.equal(books.proofStatus().hashesMatched, 2, 'at once')
+      wait(HOLD_MS)
+      t.match(verdict(), { state: 'live', mismatches: 0 })
+      t.notOk(books.counters.seen.has('last_trade_found'))
+    })
+
     t.test('waits for a trade that its group does not show', async (t) => {
       const { send, wait, venue, verdict, books } = setUp({ useScanner })
       send(...venue.match('0.420', ['bid', 30, 1]))
