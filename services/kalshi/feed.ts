@@ -1,10 +1,8 @@
-import type { FastifyBaseLogger } from 'fastify'
-import type { Config } from '../../schemas/config.ts'
 import type { BookTable } from '../integrity/book-table.ts'
 import { Incidents } from '../integrity/incidents.ts'
 import { listOf } from '../settings.ts'
 import { breakerLimits } from '../venue/breaker.ts'
-import type { MarketSink, ServedMarket } from '../venue/catalogue.ts'
+import type { ServedMarket } from '../venue/catalogue.ts'
 import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import type { FeedStatus, VenueFeed } from '../venue/port.ts'
@@ -19,6 +17,7 @@ import type { Signer } from './auth.ts'
 import { KalshiBooks } from './books.ts'
 import { KalshiDiscovery } from './discovery.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
+import type { KalshiFeedOptions } from './feed-options.ts'
 import { KalshiMarkets } from './markets.ts'
 import { marketId } from './parse-market.ts'
 import { KalshiPoller } from './poller.ts'
@@ -29,42 +28,7 @@ import { KalshiStream } from './stream.ts'
 import { Troubles } from './troubles.ts'
 import { isUpgradeTaken } from './upgrade-probe.ts'
 
-export type KalshiSettings = Pick<
-  Config,
-  | 'KALSHI_HTTP_BASE'
-  | 'KALSHI_WS_URL'
-  | 'KALSHI_POLL_INTERVAL_MS'
-  | 'KALSHI_SERIES'
-  | 'KALSHI_TICKERS'
-  | 'MAX_MARKETS_PER_VENUE'
-  | 'REDISCOVERY_INTERVAL_MS'
-  | 'ENDED_MARKET_RETENTION_MS'
-  | 'SNAPSHOT_TIMEOUT_MS'
-  | 'SILENT_AFTER_MS'
-  | 'AUDIT_PERIOD_MS'
-  | 'DIALS_PER_SECOND'
-  | 'BREAKER_FAILURES'
-  | 'BREAKER_OPEN_MS'
->
-
-export interface KalshiFeedOptions {
-  sink: MarketSink
-  config: KalshiSettings
-  /** Signs with the API key; null without one, and then the books are polled. */
-  signer: Signer | null
-  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
-  incidents?: Incidents
-  /** For each way of mending a gap before the next is tried. */
-  gapTimeoutMs?: number
-  /** Between two looks at whether the exchange has paused trading. */
-  pauseCheckMs?: number
-  /** Between two looks at whether the venue takes a key that it has refused. */
-  refusedRetryMs?: number
-  now?: () => number
-  /** Never jumps: for durations only. */
-  steadyNow?: () => number
-  random?: () => number
-}
+export type { KalshiFeedOptions, KalshiSettings } from './feed-options.ts'
 
 /** A new connection may take this many snapshot time limits to fill: its books are asked for in three ways. */
 const FILL_TIMEOUTS = 3

@@ -42,6 +42,8 @@ const RECYCLE_AT_ATTEMPT = 3
 const RECYCLE_PAUSE_MS = 600_000
 /** Where there are no batches, one book each half second: half of what is served without a key. */
 const SINGLE = 1
+/** Batches that were refused are asked for again after this: a key may have come to be taken again. */
+const NO_BATCHES_MS = 600_000
 
 /** Proves Kalshi's streamed books against its REST API, and tells quiet markets from dead ones. */
 export class KalshiProofs {
@@ -51,7 +53,7 @@ export class KalshiProofs {
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
   /** The batch endpoint asks for a key by its specification. */
-  private hasBatches = true
+  private batchesAgainAtMs = Number.NEGATIVE_INFINITY
   private recycledAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: KalshiProofsOptions) {
@@ -66,7 +68,7 @@ export class KalshiProofs {
         return ticker === undefined ? null : marketId(ticker)
       },
       read: (slots, take) => this.read(slots, take),
-      booksPerRead: () => (this.hasBatches ? TICKERS_PER_REQUEST : SINGLE),
+      booksPerRead: () => (this.hasBatches() ? TICKERS_PER_REQUEST : SINGLE),
       periodMs,
       repair: (slot, attempt) => this.repair(slot, attempt),
       now,
@@ -109,14 +111,14 @@ export class KalshiProofs {
   }
 
   private async read(slots: readonly number[], take: TakeRead): Promise<void> {
-    const { rest, stream } = this.options
+    const { rest, stream, steadyNow } = this.options
     const slotOf = new Map<string, number>()
     for (const slot of slots) {
       const ticker = stream()?.tickerOf(slot)
       if (ticker !== undefined) slotOf.set(ticker, slot)
     }
     if (slotOf.size === 0) return
-    if (!this.hasBatches) {
+    if (!this.hasBatches()) {
       for (const [ticker, slot] of slotOf) this.take(slot, await rest.orderBook(ticker), take)
       return
     }
@@ -124,10 +126,15 @@ export class KalshiProofs {
       const books = await rest.orderBooks([...slotOf.keys()])
       for (const [ticker, slot] of slotOf) this.take(slot, books.get(ticker), take)
     } catch (error) {
-      // As for polling: asking again does not mend what is refused.
-      if (error instanceof VenueRestError && !error.retryable) this.hasBatches = false
+      // Asking again at once does not mend what is refused.
+      if (error instanceof VenueRestError && !error.retryable)
+        this.batchesAgainAtMs = steadyNow() + NO_BATCHES_MS
       throw error
     }
+  }
+
+  private hasBatches(): boolean {
+    return this.options.steadyNow() >= this.batchesAgainAtMs
   }
 
   /** A book in a form that is not understood proves nothing: it counts as not read. */

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { VenueRestError } from '../../../services/errors.ts'
+import { BookTable } from '../../../services/integrity/book-table.ts'
+import { Incidents } from '../../../services/integrity/incidents.ts'
+import { KalshiProofs } from '../../../services/kalshi/proofs.ts'
+import { YES } from '../../../services/orderbook/arena.ts'
+
+t.test(
+  'where batches are refused books are read one by one, and batches are tried again later',
+  async (t) => {
+    const table = new BookTable({ capacityMarkets: 4, capacityLevels: 100 })
+    const slots = [0, 1, 2].map(() => table.allocate())
+    for (const slot of slots) {
+      table.arena.setLevel(slot, YES, 4_000, 7_000_000)
+      table.resynced(slot)
+    }
+    let laterMs = 0
+    let batches = 0
+    const singles: string[] = []
+    const dropped: string[] = []
+    const needed: number[] = []
+    const proofs = new KalshiProofs({
+      table,
+      rest: {
+        orderBooks: async () => {
+          batches++
+          throw new VenueRestError('GET /markets/orderbooks answered 401', 401, false)
+        },
+        orderBook: async (ticker) => {
+          singles.push(ticker)
+          return { yes_dollars: [['0.4000', ticker === 'T2' ? '8.00' : '7.00']] }
+        }
+      },
+      stream: () => ({
+        live: () => null,
+        tickerOf: (slot) => `T${slot}`,
+        slots: () => slots,
+        need: (slot) => needed.push(slot),
+        drop: (reason) => dropped.push(reason)
+      }),
+      incidents: new Incidents(),
+      periodMs: 2_000,
+      log: { warn: () => {} },
+      now: Date.now,
+      steadyNow: () => performance.now() + laterMs,
+      random: () => 0
+    })
+    t.teardown(() => proofs.stop())
+    proofs.start()
+    while (proofs.audit().equal < 2 || needed.length === 0) await sleep(10)
+    t.equal(batches, 1)
+    t.ok(new Set(singles).size === 3)
+    t.same([...new Set(needed)], [2], 'the wrong one is asked for')
+    t.match(proofs.audit(), { failedReads: 1 })
+    laterMs = 600_000
+    while (batches < 2) await sleep(10)
+    t.same(dropped, [], 'one wrong book is not the connection’s')
+  }
+)
