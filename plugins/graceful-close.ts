@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 
@@ -11,15 +12,22 @@ const LOOK_EVERY_MS = 10
  */
 export default fp(
   async (app) => {
-    let underWay = 0
-    const ended = () => {
-      underWay--
-    }
+    /** Requests under way, by connection: those of one that is cut end with it, told or not. */
+    const bySocket = new Map<Socket, number>()
+    const seen = new WeakSet<Socket>()
 
-    app.addHook('onRequest', (_request, reply, done) => {
-      underWay++
-      // Comes after the last byte, and when the client is gone.
-      reply.raw.once('close', ended)
+    app.addHook('onRequest', ({ raw: { socket } }, reply, done) => {
+      if (!seen.has(socket)) {
+        seen.add(socket)
+        socket.once('close', () => bySocket.delete(socket))
+      }
+      bySocket.set(socket, (bySocket.get(socket) ?? 0) + 1)
+      // Comes after the last byte, and when the client is gone; never for an answer that waits behind another.
+      reply.raw.once('close', () => {
+        const left = (bySocket.get(socket) ?? 0) - 1
+        if (left > 0) bySocket.set(socket, left)
+        else bySocket.delete(socket)
+      })
       done()
     })
 
@@ -27,8 +35,8 @@ export default fp(
       if (!app.server.listening) return
       app.server.close()
       const until = performance.now() + DRAIN_MS
-      while (underWay > 0 && performance.now() < until) await sleep(LOOK_EVERY_MS)
-      if (underWay > 0) app.log.warn({ underWay }, 'answers were cut off by the close')
+      while (bySocket.size > 0 && performance.now() < until) await sleep(LOOK_EVERY_MS)
+      if (bySocket.size > 0) app.log.warn({ connections: bySocket.size }, 'answers were cut off by the close')
     })
   },
   { name: 'graceful-close' }
