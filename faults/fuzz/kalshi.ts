@@ -4,7 +4,7 @@ import type { KalshiConnection } from '../../services/kalshi/subscriptions.ts'
 import { topOf } from '../../simulator/kalshi/book.ts'
 import { deltaBody, frame, snapshotBody, tickerBody, tradeBody } from '../../simulator/kalshi/frames.ts'
 import type { SimMarket, World } from '../../simulator/model/types.ts'
-import type { Source, Twin } from './source.ts'
+import { PATIENCE_FRAMES, type RealFrame, type Source, type Twin } from './source.ts'
 
 const SID = 1
 const FORM = { form: 'fixed', yesPrice: false } as const
@@ -16,7 +16,8 @@ export class KalshiSource implements Source {
   readonly #world: World
   readonly #markets: SimMarket[]
   readonly #wanted = new Set<number>()
-  readonly #ready: string[] = []
+  readonly #ready: RealFrame[] = []
+  #waited = 0
   #seq = 0
 
   constructor(world: World, now: () => number) {
@@ -25,11 +26,11 @@ export class KalshiSource implements Source {
     this.twins = [this.#twin(true, now), this.#twin(false, now)]
   }
 
-  next(): string {
-    for (const slot of this.#wanted) this.#snapshot(this.#markets[slot])
-    this.#wanted.clear()
+  next(): RealFrame {
+    if (this.#wanted.size > 0) this.#waited++
+    if (this.#ready.length === 0 && this.#waited > PATIENCE_FRAMES) this.#answer()
     while (this.#ready.length === 0) this.#step()
-    return this.#ready.shift() ?? ''
+    return this.#ready.shift() as RealFrame
   }
 
   heal(): string[] {
@@ -39,11 +40,17 @@ export class KalshiSource implements Source {
     this.#wanted.clear()
     for (const twin of this.twins) twin.reconnect()
     for (const market of this.#markets) this.#snapshot(market)
-    return this.#ready.splice(0)
+    return this.#ready.splice(0).map(({ text }) => text)
   }
 
   trueBooks(): SimMarket[] {
     return this.#markets
+  }
+
+  #answer(): void {
+    this.#waited = 0
+    for (const slot of this.#wanted) this.#snapshot(this.#markets[slot])
+    this.#wanted.clear()
   }
 
   #step(): void {
@@ -61,18 +68,22 @@ export class KalshiSource implements Source {
     ]
     for (const change of ordered) {
       const body = deltaBody(market, change, FORM, stamp)
-      if (body !== null) this.#ready.push(frame('orderbook_delta', SID, ++this.#seq, body))
+      if (body !== null) this.#put(frame('orderbook_delta', SID, ++this.#seq, body))
     }
     if (happening.kind === 'match') {
       for (const trade of happening.trades)
-        this.#ready.push(frame('trade', SID + 1, null, tradeBody(market, trade, 'fixed', stamp)))
-      this.#ready.push(frame('ticker', SID + 2, null, tickerBody(market, topOf(market.book), 'fixed', stamp)))
+        this.#put(frame('trade', SID + 1, null, tradeBody(market, trade, 'fixed', stamp)))
+      this.#put(frame('ticker', SID + 2, null, tickerBody(market, topOf(market.book), 'fixed', stamp)))
     }
   }
 
   #snapshot(market: SimMarket | undefined): void {
     if (market === undefined) return
-    this.#ready.push(frame('orderbook_snapshot', SID, ++this.#seq, snapshotBody(market, market.book, FORM)))
+    this.#put(frame('orderbook_snapshot', SID, ++this.#seq, snapshotBody(market, market.book, FORM)), true)
+  }
+
+  #put(text: string, heals = false): void {
+    this.#ready.push({ text, heals })
   }
 
   #twin(useScanner: boolean, now: () => number): Twin {

@@ -5,7 +5,7 @@ const USAGE = `Usage: npm run fuzz -- [options]
 
 Feeds the parsers and books of both venues with real frames and spoilt ones.
 
-  --frames N   frames altogether (1000000)
+  --frames N   spoilt frames, half of them for each venue (1000000)
   --seed N     the same seed spoils the same frames in the same way (1)
   --json       the result as data
   --help       this text`

@@ -130,6 +130,7 @@ function replaceOne(text: string, pattern: RegExp, random: Random, by: (match: s
 function otherNumber(text: string, random: Random): string {
   return replaceOne(text, /-?\d+(\.\d+)?/g, random, (number) => {
     if (random.chance(0.3)) return `${number}${random.int(10)}`
+    if (random.chance(0.1)) return `0${number}`
     if (random.chance(0.2)) return String(Number(number) * random.pick([-1, 0, 2, 10, 1e-7, 1e15]))
     return random.pick(NUMBERS)
   })

@@ -10,7 +10,7 @@ import {
   tickSizeChange,
   tradeBook
 } from '../../simulator/polymarket/messages.ts'
-import type { Source, Twin } from './source.ts'
+import { PATIENCE_FRAMES, type RealFrame, type Source, type Twin } from './source.ts'
 
 const CAPACITY_LEVELS = 65_536
 const HASH = `0x${'ab'.repeat(32)}`
@@ -21,7 +21,8 @@ export class PolymarketSource implements Source {
   readonly #world: World
   readonly #markets: SimMarket[]
   readonly #wanted = new Set<number>()
-  readonly #ready: string[] = []
+  readonly #ready: RealFrame[] = []
+  #waited = 0
 
   constructor(world: World, now: () => number) {
     this.#world = world
@@ -29,11 +30,11 @@ export class PolymarketSource implements Source {
     this.twins = [this.#twin(true, now), this.#twin(false, now)]
   }
 
-  next(): string {
-    if (this.#wanted.size > 0) this.#dump([...this.#wanted].flatMap((slot) => this.#markets[slot] ?? []))
-    this.#wanted.clear()
+  next(): RealFrame {
+    if (this.#wanted.size > 0) this.#waited++
+    if (this.#ready.length === 0 && this.#waited > PATIENCE_FRAMES) this.#answer()
     while (this.#ready.length === 0) this.#tell(this.#world.step('polymarket'))
-    return this.#ready.shift() ?? ''
+    return this.#ready.shift() as RealFrame
   }
 
   heal(): string[] {
@@ -41,27 +42,35 @@ export class PolymarketSource implements Source {
     this.#wanted.clear()
     for (const twin of this.twins) twin.reconnect()
     this.#dump(this.#markets)
-    return this.#ready.splice(0)
+    return this.#ready.splice(0).map(({ text }) => text)
   }
 
   trueBooks(): SimMarket[] {
     return this.#markets
   }
 
+  #answer(): void {
+    this.#waited = 0
+    this.#dump([...this.#wanted].flatMap((slot) => this.#markets[slot] ?? []))
+    this.#wanted.clear()
+  }
+
   #dump(markets: SimMarket[]): void {
     const books = markets.flatMap((market) =>
       [0, 1].map((one) => dumpBook(viewBook(market, 0), one as 0 | 1))
     )
-    this.#ready.push(`[${books.join(',')}]`)
+    this.#ready.push({ text: `[${books.join(',')}]`, heals: true })
   }
 
   #tell(happening: Happening): void {
     const { market, atMs } = happening
     const timestamp = String(atMs)
-    const ready = this.#ready
+    const put = (...texts: string[]) => {
+      for (const text of texts) this.#ready.push({ text, heals: false })
+    }
     if (happening.kind === 'tick_changed') {
       for (const outcome of [0, 1] as const)
-        ready.push(tickSizeChange(market, outcome, happening.oldTickE4 ?? 100, timestamp))
+        put(tickSizeChange(market, outcome, happening.oldTickE4 ?? 100, timestamp))
       return
     }
     if (happening.kind !== 'levels' && happening.kind !== 'match') return
@@ -72,12 +81,12 @@ export class PolymarketSource implements Source {
     const view = viewBook(market, 0)
     const best = [bestTexts(market, 0, 'zero_one'), bestTexts(market, 1, 'zero_one')] as const
     const hashes = [hashView(view, 0), hashView(view, 1)] as const
-    ready.push(bestBidAsk(market, 0, best[0], timestamp))
+    put(bestBidAsk(market, 0, best[0], timestamp))
     for (const change of changes)
-      ready.push(priceChange(market, change, change.side === 'bid' ? 0 : 1, { timestamp, hashes, best }))
+      put(priceChange(market, change, change.side === 'bid' ? 0 : 1, { timestamp, hashes, best }))
     if (happening.kind === 'levels') return
-    ready.push(tradeBook(view, 0), tradeBook(view, 1))
-    for (const trade of happening.trades) ready.push(lastTradePrice(market, trade, HASH, timestamp))
+    put(tradeBook(view, 0), tradeBook(view, 1))
+    for (const trade of happening.trades) put(lastTradePrice(market, trade, HASH, timestamp))
   }
 
   #twin(useScanner: boolean, now: () => number): Twin {

@@ -11,6 +11,7 @@ import type { Source } from './source.ts'
 
 export interface FuzzOptions {
   venue: 'kalshi' | 'polymarket'
+  /** Spoilt frames; real ones come on top. */
   frames: number
   seed: number
   progress?: (done: number) => void
@@ -72,16 +73,17 @@ export function fuzz({ venue, frames, seed, progress = () => {} }: FuzzOptions):
     for (const text of source.heal()) give(Buffer.from(text))
   }
   heal()
-  for (let done = 0; done < frames && failures.length < MAX_FAILURES; done++) {
+  let done = 0
+  for (; mutated < frames && failures.length < MAX_FAILURES; done++) {
     nowMs++
     if (done % EPISODE === EPISODE - 1) heal()
-    const text = source.next()
-    const isMutated = random.chance(MUTATED_SHARE)
+    const { text, heals } = source.next()
+    const isMutated = random.chance(heals ? MUTATED_SHARE / 6 : MUTATED_SHARE)
     if (isMutated) mutated++
     give(isMutated ? mutate(text, earlier, random) : Buffer.from(text))
     if (random.chance(0.1)) earlier = text
-    if (done % 1_000 === 0) progress(done)
-    if (done === Math.floor(frames / 4)) heapBytes = heap()
+    if (done % 1_000 === 0) progress(mutated)
+    if (heapBytes === 0 && mutated >= frames / 4) heapBytes = heap()
   }
   const heapGrownBytes = heap() - heapBytes
   if (heapGrownBytes > MAX_HEAP_GROWTH_BYTES) failures.push(`the heap grew by ${heapGrownBytes} bytes`)
@@ -91,7 +93,7 @@ export function fuzz({ venue, frames, seed, progress = () => {} }: FuzzOptions):
   const { applied } = scanned.counters
   return {
     venue,
-    frames,
+    frames: done,
     mutated,
     applied,
     ignoredReasons: scanned.counters.ignored.size,
@@ -108,7 +110,7 @@ function healed(source: Source, tick: () => void): string[] {
     for (const twin of source.twins) twin.apply(bytes)
   }
   source.heal().forEach(give)
-  for (let frame = 0; frame < CLEAN_FRAMES; frame++) give(source.next())
+  for (let frame = 0; frame < CLEAN_FRAMES; frame++) give(source.next().text)
   // What the last happening did may still be on its way: the truth is compared after snapshots.
   source.heal().forEach(give)
   const failures: string[] = []

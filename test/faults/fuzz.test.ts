@@ -9,7 +9,7 @@ import { createRandom } from '../../simulator/model/random.ts'
 
 for (const venue of ['kalshi', 'polymarket'] as const) {
   t.test(`${venue}: spoilt frames do no lasting harm`, async (t) => {
-    const { failures, mutated, applied } = fuzz({ venue, frames: 3_000, seed: 5 })
+    const { failures, mutated, applied } = fuzz({ venue, frames: 1_500, seed: 5 })
     t.strictSame(failures, [])
     t.ok(mutated > 1_000 && applied > 300, `${mutated} spoilt, ${applied} applied`)
   })
