@@ -5,6 +5,7 @@ import { NO, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { ByteIndex } from '../venue/byte-index.ts'
 import { Counters } from '../venue/counters.ts'
+import { type DriftKind, DriftWatch } from '../venue/drift-watch.ts'
 import { BYTES } from '../venue/frame-bytes.ts'
 import { FormerTickers } from './former-tickers.ts'
 import { KNOWN_TYPES, NOT_UNDERSTOOD } from './known-types.ts'
@@ -70,6 +71,7 @@ export class KalshiBooks {
   private readonly delta = new Delta()
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
+  private readonly drifts = new DriftWatch()
   /** Of the frame that is being applied. */
   private from: KalshiConnection
   private receivedAtMs = 0
@@ -120,6 +122,7 @@ export class KalshiBooks {
     if (slot === undefined) return
     this.index.delete(ticker)
     this.former.add(ticker)
+    this.drifts.forget(slot)
     for (const connection of this.connections) connection.forget(slot)
   }
 
@@ -169,13 +172,14 @@ export class KalshiBooks {
     const ticker = parseTicker(msg)
     if (ticker === null) return this.refuseAll(subscription)
     const slot = this.index.get(ticker) ?? NO_SLOT
-    if (subscription === null || seq === null) return this.refuse(slot)
+    const kind = type === 'orderbook_delta' ? 'change' : 'book'
+    if (subscription === null || seq === null) return this.refuse(slot, kind)
     if (step === 'late' && slot !== NO_SLOT) return this.late(type, slot)
     if (type === 'orderbook_snapshot') return this.applySnapshot(ticker, slot, msg, seq, subscription)
     if (slot === NO_SLOT) return this.unknown(ticker, subscription)
     return parseDelta(msg, this.options.useYesPrice, this.delta)
       ? this.applyDelta(slot, this.delta, seq, subscription)
-      : this.refuse(slot)
+      : this.refuse(slot, kind)
   }
 
   /** Counts a message: `next` when it is to be taken. A gap makes every book of the subscription doubtful. */
@@ -208,6 +212,7 @@ export class KalshiBooks {
   ): Ignored {
     const { table } = this
     const { arena } = table
+    this.drifts.changes++
     if (form !== subscription.form) this.reform(subscription, form)
     if (this.needsSnapshot(slot)) {
       subscription.missed.set(slot, Math.max(seq, subscription.missed.get(slot) ?? 0))
@@ -245,7 +250,8 @@ export class KalshiBooks {
     // A change of this very book has overtaken it.
     if (seq < (subscription.missed.get(slot) ?? 0)) return this.corrupt(slot, 'sequence_gap')
     subscription.missed.delete(slot)
-    if (!parseSnapshot(msg, options.useYesPrice, yes, no)) return this.refuse(slot)
+    if (!parseSnapshot(msg, options.useYesPrice, yes, no)) return this.refuse(slot, 'book')
+    this.drifts.books++
     try {
       table.arena.replace(slot, YES, yes)
       table.arena.replace(slot, NO, no)
@@ -253,7 +259,8 @@ export class KalshiBooks {
       return this.full(slot, error)
     }
     table.received(slot, this.receivedAtMs, Number.NaN, seq)
-    table.resynced(slot)
+    // While changes cannot be read, the next one would spoil this book as the last one did: it is asked for again.
+    if (this.drifts.size === 0 || this.drifts.replaced(slot)) table.resynced(slot)
     if (table.arena.crossed(slot)) this.corrupt(slot, 'crossed')
     table.touch(slot)
     return APPLIED
@@ -311,15 +318,19 @@ export class KalshiBooks {
   }
 
   /** A message about one book was not understood: that book may have lost a change. */
-  private refuse(slot: number): Ignored {
+  private refuse(slot: number, kind: DriftKind): Ignored {
     if (slot === NO_SLOT) return 'unknown_market'
+    this.drifts.note(slot, kind)
     this.refusedSlot = slot
     return this.corrupt(slot, 'drift')
   }
 
   /** A message about a book names no market: any book of the subscription may have lost a change. */
   private refuseAll(subscription: Subscription | null): Ignored {
-    for (const slot of subscription?.slots ?? []) this.corrupt(slot, 'drift')
+    for (const slot of subscription?.slots ?? []) {
+      this.drifts.note(slot, 'change')
+      this.corrupt(slot, 'drift')
+    }
     return 'drift'
   }
 }
