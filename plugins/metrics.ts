@@ -15,6 +15,8 @@ export default fp(
       new Metrics({
         store: app.snapshotStore,
         getHealth: () => app.getHealth(),
+        auditAgeMs: (venue, slot) =>
+          app.venueFeeds.find((feed) => feed.venue === venue)?.auditAgeMs(slot) ?? null,
         recycler: () => app.recycler.totals
       })
     )

@@ -50,6 +50,7 @@ const unsynced: VenueFeed = {
   start: () => {},
   stop: async () => {},
   status: () => ({ ...({} as FeedStatus), synced: false, connections: [] }),
+  auditAgeMs: () => null,
   recycle: () => Promise.reject(new Error('there is nothing to renew'))
 }
 

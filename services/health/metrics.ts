@@ -6,6 +6,8 @@ import type { SnapshotStore } from '../snapshots/store.ts'
 export interface MetricsOptions {
   store: SnapshotStore
   getHealth: () => Health
+  /** How long ago the book of a slot was audited; null where it never was. */
+  auditAgeMs: (venue: string, slot: number) => number | null
   /** What all runs of the recycler did. */
   recycler: () => Readonly<Record<'runs' | 'swapped' | 'kept' | 'differed' | 'failures', number>>
   now?: () => number
@@ -44,7 +46,8 @@ export class Metrics {
         this.count('crossbook_incidents_total', 'Incidents at the venues', count, { venue, kind })
     for (const [what, count] of Object.entries(recycler()))
       this.count('crossbook_recycler_total', 'What the recycler did', count, { what })
-    this.oldest()
+    this.oldestProofs()
+    this.oldestAudits()
     return this.registry.metrics()
   }
 
@@ -163,7 +166,24 @@ export class Metrics {
       })
   }
 
-  private oldest(): void {
+  private oldestAudits(): void {
+    const { store, auditAgeMs } = this.options
+    const audited: { id: string; venue: string; ageMs: number }[] = []
+    for (const { id, slot, market } of store.records()) {
+      const ageMs = auditAgeMs(market.venue, slot)
+      if (ageMs !== null) audited.push({ id, venue: market.venue, ageMs })
+    }
+    audited.sort((a, b) => b.ageMs - a.ageMs)
+    for (const { id, venue, ageMs } of audited.slice(0, OLDEST))
+      this.set(
+        'crossbook_market_audit_age_seconds',
+        `Time since the last audit of the ${OLDEST} books where it is longest`,
+        ageMs / 1_000,
+        { venue, market: id }
+      )
+  }
+
+  private oldestProofs(): void {
     const { store, now } = this.options
     const { verdicts } = store.books
     const live = [...store.records()].filter(({ slot }) => verdicts.state(slot) === 'live')

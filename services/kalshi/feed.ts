@@ -185,6 +185,10 @@ export class KalshiFeed implements VenueFeed {
     await Promise.all([this.stream?.stop(), this.refusedStream, this.rest.close(), this.poller.stop()])
   }
 
+  auditAgeMs(slot: number): number | null {
+    return this.stream === null ? null : this.proofs.auditAgeMs(slot)
+  }
+
   status(): FeedStatus {
     const { stream, markets, poller } = this
     const isSettled = stream === null ? poller.isSettled : stream.isSettled

@@ -189,6 +189,10 @@ export class PolymarketFeed implements VenueFeed {
     await Promise.all([this.connections.stop(), this.rest.close()])
   }
 
+  auditAgeMs(slot: number): number | null {
+    return this.audits.auditAgeMs(slot)
+  }
+
   status(): FeedStatus {
     const { status: discovery } = this.markets
     return {

@@ -108,6 +108,8 @@ export interface VenueFeed {
   /** Stops everything it started, within a bounded time. */
   stop(): Promise<void>
   status(): FeedStatus
+  /** Milliseconds since the book in a slot was audited; null where it never was. */
+  auditAgeMs(slot: number): number | null
   /** Renews every connection, make before break, and then what is known of the markets. One at a time. */
   recycle(options: RecycleOptions): Promise<VenueRecycle>
 }

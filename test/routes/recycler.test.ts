@@ -15,6 +15,7 @@ async function setUp(t: Test, key = KEY) {
     start: () => {},
     stop: async () => {},
     status: () => ({ synced: true }) as FeedStatus,
+    auditAgeMs: () => null,
     recycle: () =>
       new Promise<VenueRecycle>((resolve) => {
         release = () =>

@@ -59,7 +59,8 @@ function feed(
     ...change
   }
   const recycle = () => Promise.reject(new Error('nothing to recycle'))
-  return { venue, now, start: () => {}, stop: async () => {}, status: () => now, recycle }
+  const auditAgeMs = (slot: number) => (venue === 'kalshi' ? 1_000 * (slot + 1) : null)
+  return { venue, now, start: () => {}, stop: async () => {}, status: () => now, auditAgeMs, recycle }
 }
 
 const DATA_ROUTES = [
@@ -302,6 +303,9 @@ t.test('GET /metrics', async (t) => {
     'crossbook_recycler_total{what="runs"} 0'
   ])
     t.ok(lines.has(line), line)
+  const { slot } = app.snapshotStore.get(market(1).id) as { slot: number }
+  const aged = `crossbook_market_audit_age_seconds{venue="kalshi",market="${market(1).id}"} ${slot + 1}`
+  t.ok(lines.has(aged), aged)
   t.ok([...lines].some((line) => /^crossbook_oldest_proof_seconds\{.*KXTEST-0001"\} [0-9.]+$/.test(line)))
 })
 
