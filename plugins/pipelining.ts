@@ -22,6 +22,8 @@ const WAITING_MAX = 1_000
 export default fp(
   async (app) => {
     const lanes = new WeakMap<Socket, Lane>()
+    // A client that has said all it wants to ask still gets the answers that wait; node would cut it off.
+    Object.assign(app.server, { httpAllowHalfOpen: true })
 
     app.addHook('onRequest', ({ raw: { socket } }, _reply, done) => {
       let lane = lanes.get(socket)
