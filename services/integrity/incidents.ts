@@ -44,10 +44,21 @@ interface Listed {
   readonly steadyAtMs: number
 }
 
+/** Listings of one kind at one venue, in the minute that began at `sinceMs`. */
+interface Listings {
+  sinceMs: number
+  count: number
+  lastId: number
+}
+
 const CAPACITY = 500
 const SAMPLE_MAX = 500
 /** The same thing at the same place within this time is counted, and listed once. */
 const LIST_AGAIN_AFTER_MS = 60_000
+/** Places whose last listing is remembered: many more than are listed, or a storm would list each frame. */
+const PLACES_MAX = 4_096
+/** Of one kind at one venue no more than this are listed in a minute; the others are counted. */
+const LISTINGS_MAX = 100
 
 /**
  * The incidents of all venues: the latest of them in full, all of them in counts. Nothing here grows with time.
@@ -57,8 +68,11 @@ const LIST_AGAIN_AFTER_MS = 60_000
 export class Incidents {
   private readonly options: Required<IncidentsOptions>
   /** Oldest first, by id. */
-  private readonly listed = new Map<number, Listed>()
+  private readonly listed = new Map<number, Incident>()
+  /** The last listing of each place, the oldest first; it may have left the list. */
   private readonly lastByPlace = new Map<string, Listed>()
+  /** By venue and kind. */
+  private readonly listings = new Map<string, Listings>()
   private readonly countsByVenue = new Map<string, Map<string, number>>()
   private noted = 0
   private nextId = 1
@@ -80,7 +94,8 @@ export class Incidents {
 
   /**
    * Counts an incident and lists it, unless the same kind was listed for the same market (or connection, where it
-   * names no market) a moment ago. Returns the id to `end` it by: that of the listed one.
+   * names no market) a moment ago, or too many of that kind were. Returns the id to `end` it by: that of the listed
+   * one, or of the kind's last one when there were too many.
    */
   note(note: IncidentNote): number {
     const { venue, kind, marketId = null, connection = null, detail, sample = null } = note
@@ -93,6 +108,8 @@ export class Incidents {
       last.incident.endedAtMs = null
       return last.incident.id
     }
+    const listings = this.listingsOf(`${venue} ${kind}`, steadyAtMs)
+    if (listings.count >= LISTINGS_MAX) return listings.lastId
     const incident: Incident = {
       id: this.nextId++,
       atMs: note.atMs ?? now(),
@@ -104,18 +121,22 @@ export class Incidents {
       sample: sample === null ? null : sample.slice(0, SAMPLE_MAX),
       endedAtMs: null
     }
-    const listed = { incident, steadyAtMs }
-    this.makeRoom()
-    this.listed.set(incident.id, listed)
-    this.lastByPlace.set(place, listed)
+    listings.count++
+    listings.lastId = incident.id
+    dropOldest(this.listed, this.options.capacity)
+    this.listed.set(incident.id, incident)
+    // Set anew, it is the youngest.
+    this.lastByPlace.delete(place)
+    dropOldest(this.lastByPlace, PLACES_MAX)
+    this.lastByPlace.set(place, { incident, steadyAtMs })
     onListed(incident)
     return incident.id
   }
 
   /** Says that an incident is over; one that is no longer listed is ignored. */
   end(id: number, atMs = this.options.now()): void {
-    const listed = this.listed.get(id)
-    if (listed !== undefined) listed.incident.endedAtMs ??= atMs
+    const incident = this.listed.get(id)
+    if (incident !== undefined) incident.endedAtMs ??= atMs
   }
 
   /** Returns the latest incidents, the newest first. */
@@ -123,7 +144,7 @@ export class Incidents {
     return [...this.listed.values()]
       .slice(-Math.max(1, limit))
       .reverse()
-      .map(({ incident }) => ({ ...incident }))
+      .map((incident) => ({ ...incident }))
   }
 
   /** Returns how often each kind was noted at each venue, listed or not. */
@@ -140,15 +161,22 @@ export class Incidents {
     this.countsByVenue.set(venue, kinds)
   }
 
-  private makeRoom(): void {
-    if (this.listed.size < this.options.capacity) return
-    const [oldest] = this.listed.values()
-    if (oldest === undefined) return
-    const { id, venue, kind, marketId, connection } = oldest.incident
-    this.listed.delete(id)
-    const place = placeOf(venue, kind, marketId, connection)
-    if (this.lastByPlace.get(place) === oldest) this.lastByPlace.delete(place)
+  private listingsOf(key: string, nowMs: number): Listings {
+    const known = this.listings.get(key) ?? { sinceMs: nowMs, count: 0, lastId: 0 }
+    if (nowMs - known.sinceMs >= LIST_AGAIN_AFTER_MS) {
+      known.sinceMs = nowMs
+      known.count = 0
+    }
+    this.listings.set(key, known)
+    return known
   }
+}
+
+/** Makes room for one more where there are `max`: a map keeps the order in which its entries were set. */
+function dropOldest<Key>(map: Map<Key, unknown>, max: number): void {
+  if (map.size < max) return
+  const [oldest] = map.keys()
+  if (oldest !== undefined) map.delete(oldest)
 }
 
 function placeOf(venue: string, kind: string, marketId: string | null, connection: string | null): string {

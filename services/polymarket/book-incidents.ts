@@ -23,7 +23,8 @@ export interface BookIncidentsOptions {
 /** Notes what went wrong with single books, each until its book is whole again. */
 export class BookIncidents {
   private readonly options: BookIncidentsOptions
-  private readonly open = new Map<number, Set<number>>()
+  /** The incident of each kind that goes on, by slot. */
+  private readonly open = new Map<number, Map<CorruptReason, number>>()
 
   constructor(options: BookIncidentsOptions) {
     this.options = options
@@ -37,8 +38,11 @@ export class BookIncidents {
     // The proofs fail long after the frame that was lost.
     const sample = reason === 'drift' && frame !== null ? sampleOf(frame) : null
     const id = incidents.note({ venue: 'polymarket', kind: reason, marketId: marketId(slot), detail, sample })
-    const ids = this.open.get(slot) ?? new Set<number>()
-    this.open.set(slot, ids.add(id))
+    const ids = this.open.get(slot) ?? new Map<CorruptReason, number>()
+    const before = ids.get(reason)
+    // It was listed again: the new one goes on in its place.
+    if (before !== undefined && before !== id) incidents.end(before)
+    this.open.set(slot, ids.set(reason, id))
   }
 
   /** Notes a frame of which nothing tells what books it is about. */
@@ -54,7 +58,7 @@ export class BookIncidents {
     const { table, incidents } = this.options
     for (const [slot, ids] of this.open) {
       if (((table.verdicts.reasons[slot] as number) & DOUBTFUL) !== 0) continue
-      for (const id of ids) incidents.end(id)
+      for (const id of ids.values()) incidents.end(id)
       this.open.delete(slot)
     }
   }

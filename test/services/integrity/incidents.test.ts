@@ -36,7 +36,8 @@ t.test('the same thing at the same place is counted, and listed once a minute', 
 })
 
 t.test('the list does not grow beyond its bound', async (t) => {
-  const incidents = new Incidents({ capacity: 3 })
+  let nowMs = 0
+  const incidents = new Incidents({ capacity: 3, steadyNow: () => nowMs })
   for (let i = 0; i < 10; i++) incidents.note({ ...drift, marketId: `kalshi:${i}` })
   t.same(
     incidents.latest(100).map(({ marketId }) => marketId),
@@ -45,5 +46,39 @@ t.test('the list does not grow beyond its bound', async (t) => {
   incidents.end(1)
   t.equal(incidents.total, 10)
   incidents.note({ ...drift, marketId: 'kalshi:0' })
-  t.equal(incidents.latest(1)[0]?.marketId, 'kalshi:0', 'one that left the list may be listed again')
+  t.equal(incidents.latest(1)[0]?.marketId, 'kalshi:9', 'one that left the list is still known')
+  nowMs = 60_000
+  incidents.note({ ...drift, marketId: 'kalshi:0' })
+  t.equal(incidents.latest(1)[0]?.marketId, 'kalshi:0', 'and is listed again after its minute')
+})
+
+t.test(
+  'in a storm over more places than are kept, each is listed once and the rest are counted',
+  async (t) => {
+    let nowMs = 0
+    let listed = 0
+    const incidents = new Incidents({ capacity: 10, steadyNow: () => nowMs, onListed: () => listed++ })
+    const ids = new Set<number>()
+    for (nowMs = 0; nowMs < 50_000; nowMs += 1_000)
+      for (let i = 0; i < 50; i++) ids.add(incidents.note({ ...drift, marketId: `kalshi:${i}` }))
+    t.equal(listed, 50)
+    t.equal(ids.size, 50)
+    t.same(incidents.counts(), { kalshi: { drift: 2_500 } })
+  }
+)
+
+t.test('of one kind at one venue a bounded number is listed in a minute', async (t) => {
+  let nowMs = 0
+  let listed = 0
+  const incidents = new Incidents({ steadyNow: () => nowMs, onListed: () => listed++ })
+  let last = 0
+  for (let i = 0; i < 6_000; i++) last = incidents.note({ ...drift, marketId: `kalshi:${i}` })
+  t.equal(listed, 100)
+  t.equal(last, incidents.latest(1)[0]?.id, 'what is only counted has the id of the last one')
+  incidents.note({ ...drift, kind: 'crossed' })
+  t.equal(listed, 101, 'other kinds are listed')
+  nowMs = 60_000
+  incidents.note({ ...drift, marketId: 'kalshi:5999' })
+  t.equal(listed, 102, 'as is the next minute')
+  t.equal(incidents.total, 6_002)
 })
