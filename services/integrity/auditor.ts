@@ -66,8 +66,8 @@ export class Auditor {
   private readonly tally = new AuditTally()
   /** Audits under way, by slot, in the order in which they began. */
   private readonly audits = new Map<number, Audit>()
-  /** How often in a row a book was proven wrong. */
-  private readonly wrongs = new Map<number, number>()
+  /** How often in a row the book in a slot was proven wrong, and whose book that was. */
+  private readonly wrongs = new Map<number, { id: string; attempts: number }>()
   private reads = 0
   private lastReadAtMs = Number.NEGATIVE_INFINITY
   private ages: { atMs: number; books: number; ageMs: AuditAges | null } | null = null
@@ -284,8 +284,9 @@ export class Auditor {
   private wrong(audit: Audit): void {
     const { table, repair, incidents, venue, steadyNow } = this.options
     const { slot, id } = audit
-    const attempt = (this.wrongs.get(slot) ?? 0) + 1
-    this.wrongs.set(slot, attempt)
+    const before = this.wrongs.get(slot)
+    const attempt = (before?.id === id ? before.attempts : 0) + 1
+    this.wrongs.set(slot, { id, attempts: attempt })
     this.tally.confirmed++
     table.verdicts.mismatches[slot] = (table.verdicts.mismatches[slot] as number) + 1
     table.raise(slot, 'audit_mismatch')

@@ -6,6 +6,7 @@ import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import { fillBook } from './book-writer.ts'
+import { RecycleLimit } from './recycle-limit.ts'
 import { BOOKS_PER_CALL, type PolymarketRest } from './rest.ts'
 
 /** The connections in what audits need of them. */
@@ -42,10 +43,8 @@ export interface PolymarketAuditsOptions {
 
 /** A book that was proven wrong so often in a row stopped on its connection, not just once: it gets another one. */
 const MOVE_AT_ATTEMPT = 2
-/** On the other connection too: then it is the connection that is dead. */
+/** On the other connection too: with others like it, it is the connection that is dead. */
 const RECYCLE_AT_ATTEMPT = 3
-/** Between two connections that are given up for a book. */
-const RECYCLE_PAUSE_MS = 60_000
 
 /** Proves Polymarket's books against its REST API, and tells quiet markets and connections from dead ones. */
 export class PolymarketAudits {
@@ -54,11 +53,12 @@ export class PolymarketAudits {
   private readonly liveness: Liveness
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
-  private recycledAtMs = Number.NEGATIVE_INFINITY
+  private readonly limit: RecycleLimit
 
   constructor(options: PolymarketAuditsOptions) {
     this.options = options
     const { table, connections, followed, marketId, incidents, periodMs, now, steadyNow, random } = options
+    this.limit = new RecycleLimit(steadyNow)
     const shared = { venue: 'polymarket', table, incidents, steadyNow }
     this.auditor = new Auditor({
       ...shared,
@@ -110,22 +110,26 @@ export class PolymarketAudits {
 
   /** A fresh book heals what was lost; whether the stream of this market lives shows at the next audit. */
   private repair(slot: number, attempt: number): void {
-    const { assetOf, connections, reread, steadyNow } = this.options
+    const { assetOf, connections, reread } = this.options
     const assetId = assetOf(slot)
     if (assetId === null) return
     const key = connections.streamOf(assetId)
-    if (attempt < MOVE_AT_ATTEMPT) connections.resubscribe(assetId)
-    else if (attempt >= RECYCLE_AT_ATTEMPT && steadyNow() - this.recycledAtMs >= RECYCLE_PAUSE_MS) {
-      if (key !== null) this.recycle(key, 'a book stayed wrong on two connections')
-    } else connections.move(assetId)
+    if (attempt >= RECYCLE_AT_ATTEMPT && key !== null && this.limit.stayedWrong(key, assetId))
+      this.recycle(key, 'two books stayed wrong on two connections')
+    else if (isPowerOf2(attempt) && attempt >= MOVE_AT_ATTEMPT) connections.move(assetId)
+    else connections.resubscribe(assetId)
     reread(assetId)
   }
 
   private recycle(key: string, reason: string): void {
-    const { connections, steadyNow, incidents, log } = this.options
-    this.recycledAtMs = steadyNow()
+    const { connections, incidents, log } = this.options
     incidents.note({ venue: 'polymarket', kind: 'connection_recycled', connection: key, detail: reason })
     log.warn({ connection: key, reason }, 'the connection is given up')
     connections.drop(key, reason)
   }
+}
+
+/** What did not help is done again ever more rarely: a move may cost a connection that is dialled for it. */
+function isPowerOf2(attempt: number): boolean {
+  return (attempt & (attempt - 1)) === 0
 }

@@ -102,6 +102,20 @@ t.test('a lost change is found within a period, and mended', async (t) => {
   t.equal(table.verdicts.state(wrong), 'live')
 })
 
+t.test('a market that takes over the slot of one that was wrong begins anew', async (t) => {
+  const { pass, rest, slots, repaired, ids } = venue(1)
+  const [slot] = slots as [number]
+  rest.set(slot, 2)
+  while (repaired.length < 2) await pass(250)
+  ids.set(slot, 'v:other')
+  while (repaired.length < 3) await pass(250)
+  t.same(repaired, [
+    [slot, 1],
+    [slot, 2],
+    [slot, 1]
+  ])
+})
+
 t.test('a book that comes right by itself is live again', async (t) => {
   const { pass, rest, table, slots, repaired, auditor } = venue(1)
   const [slot] = slots as [number]
