@@ -160,8 +160,10 @@ export class BookSubscription {
     else {
       this.update('get_snapshot', ask)
       // Answers come in any order, so the market is put back only when it is known to be off.
-      for (const chunk of chunksOf(resubscribe, this.chunkSize))
+      for (const chunk of chunksOf(resubscribe, this.chunkSize)) {
+        this.await(chunk)
         this.update('delete_markets', chunk, () => this.subscribe(this.still(chunk)))
+      }
     }
     if (report.length > 0)
       log.warn({ markets: report.length, first: report[0] }, 'no snapshot came, in any way')
@@ -182,8 +184,12 @@ export class BookSubscription {
     this.watch.clear()
   }
 
-  private await(): void {
-    for (const slot of this.slots()) this.options.table.raise(slot, 'awaiting_snapshot')
+  /** While nothing is subscribed changes are lost: what these books hold is no base for the next one. */
+  private await(tickers: Iterable<string> = this.slotOf.keys()): void {
+    for (const ticker of tickers) {
+      const slot = this.slotOf.get(ticker)
+      if (slot !== undefined) this.options.table.raise(slot, 'awaiting_snapshot')
+    }
   }
 
   /** All books are taken anew, but not for each of many. */
@@ -210,6 +216,7 @@ export class BookSubscription {
   private resubscribe(nowMs: number): void {
     const { sid } = this
     this.forget()
+    this.await()
     this.gap = { sinceMs: nowMs, isResubscribed: true }
     if (sid === null) this.again()
     else
@@ -223,6 +230,8 @@ export class BookSubscription {
 
   private subscribe(tickers: readonly string[]): void {
     const nowMs = this.options.steadyNow()
+    // A snapshot that was under way may have come after the market was off.
+    this.await(tickers)
     for (const ticker of tickers) {
       const slot = this.slotOf.get(ticker)
       if (slot !== undefined) this.watch.expect(ticker, slot, nowMs)
