@@ -22,8 +22,10 @@ interface Gap {
   isResubscribed: boolean
 }
 
-/** Public clients use 256 or 400; the venue's limit is not published and halves this when met. */
+/** Public clients use 256 or 400; the venue's limit is not published and halves this when met, for a connection. */
 const MARKETS_PER_COMMAND = 256
+/** Down to this: only what was refused itself is halved further. */
+const MIN_MARKETS_PER_COMMAND = 25
 /** Strays make all books anew at most this often. */
 const STRAY_PAUSE_MS = 60_000
 
@@ -42,6 +44,10 @@ export class BookSubscription {
   private hasStray = false
   private strayMendedAtMs = Number.NEGATIVE_INFINITY
   private chunkSize = MARKETS_PER_COMMAND
+  /** The venue refused even one market more. */
+  private isFull = false
+  /** Markets that are not subscribed because of that. */
+  private readonly refused = new Set<string>()
 
   constructor(options: BookSubscriptionOptions) {
     this.options = options
@@ -60,6 +66,11 @@ export class BookSubscription {
   /** Subscribed markets for which no snapshot could be had. */
   get overdue(): number {
     return this.watch.overdue
+  }
+
+  /** Markets that the venue would not take because the subscription is full. */
+  get tooMany(): number {
+    return this.refused.size
   }
 
   slots(): IterableIterator<number> {
@@ -87,7 +98,10 @@ export class BookSubscription {
       this.slotOf.delete(ticker)
       this.watch.forget(ticker)
     }
-    if (this.sid !== null) this.update('delete_markets', gone)
+    const subscribed = gone.filter((ticker) => !this.refused.delete(ticker))
+    if (this.sid === null) return
+    this.update('delete_markets', subscribed)
+    this.refill(subscribed.length)
   }
 
   /** Subscribes all markets on a new connection; the books wait for their snapshots. */
@@ -145,7 +159,8 @@ export class BookSubscription {
   /** This book is doubtful. */
   need(slot: number): void {
     const ticker = this.tickerOf.get(slot)
-    if (ticker !== undefined && this.isOpen) this.watch.need(ticker, slot, this.options.steadyNow())
+    if (ticker !== undefined && this.isOpen && !this.refused.has(ticker))
+      this.watch.need(ticker, slot, this.options.steadyNow())
   }
 
   /** Does what is due. */
@@ -169,18 +184,39 @@ export class BookSubscription {
       log.warn({ markets: report.length, first: report[0] }, 'no snapshot came, in any way')
   }
 
-  /** The venue takes fewer markets at once than this command had. */
+  /** The venue takes fewer markets at once than this command had; where it takes no single one more, it is full. */
   splitSmaller({ tickers = [] }: Command): void {
-    if (tickers.length > 1) {
-      this.chunkSize = Math.ceil(tickers.length / 2)
-      this.subscribe(this.still(tickers))
-    } else this.options.log.warn({ tickers }, 'the venue takes no more markets on a subscription')
+    const wanted = this.still(tickers)
+    if (this.isFull || tickers.length === 1) {
+      this.isFull = true
+      for (const ticker of wanted) {
+        this.refused.add(ticker)
+        this.watch.forget(ticker)
+      }
+      this.options.log.warn({ markets: wanted.length }, 'the venue takes no more markets on a subscription')
+      return
+    }
+    const half = Math.ceil(tickers.length / 2)
+    this.chunkSize = Math.min(this.chunkSize, Math.max(half, MIN_MARKETS_PER_COMMAND))
+    this.subscribe(wanted, half)
+  }
+
+  /** So many markets went: as many of those that were refused may come. */
+  private refill(places: number): void {
+    const next = [...this.refused].slice(0, places)
+    if (next.length === 0) return
+    this.isFull = false
+    for (const ticker of next) this.refused.delete(ticker)
+    this.subscribe(next)
   }
 
   private forget(): void {
     this.sid = null
     this.gap = null
     this.hasStray = false
+    this.chunkSize = MARKETS_PER_COMMAND
+    this.isFull = false
+    this.refused.clear()
     this.watch.clear()
   }
 
@@ -228,7 +264,7 @@ export class BookSubscription {
       })
   }
 
-  private subscribe(tickers: readonly string[]): void {
+  private subscribe(tickers: readonly string[], chunkSize = this.chunkSize): void {
     const nowMs = this.options.steadyNow()
     // A snapshot that was under way may have come after the market was off.
     this.await(tickers)
@@ -237,10 +273,10 @@ export class BookSubscription {
       if (slot !== undefined) this.watch.expect(ticker, slot, nowMs)
     }
     if (this.sid !== null) {
-      this.update('add_markets', tickers)
+      this.update('add_markets', tickers, () => {}, chunkSize)
       return
     }
-    for (const chunk of chunksOf(tickers, this.chunkSize))
+    for (const chunk of chunksOf(tickers, chunkSize))
       this.options.commands.run({
         cmd: 'subscribe',
         params: {
@@ -258,15 +294,16 @@ export class BookSubscription {
   private update(
     action: 'add_markets' | 'delete_markets' | 'get_snapshot',
     tickers: readonly string[],
-    onAnswer?: () => void
+    onAnswer: () => void = () => {},
+    chunkSize = this.chunkSize
   ): void {
-    for (const chunk of chunksOf(tickers, this.chunkSize))
+    for (const chunk of chunksOf(tickers, chunkSize))
       this.options.commands.run({
         cmd: 'update_subscription',
         params: { sids: [this.sid], action, market_tickers: chunk },
         purpose: 'other',
-        ...(action === 'add_markets' ? { tickers: chunk } : {}),
-        ...(onAnswer === undefined ? {} : { onAnswer })
+        onAnswer,
+        ...(action === 'add_markets' ? { tickers: chunk } : {})
       })
   }
 

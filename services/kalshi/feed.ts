@@ -286,6 +286,8 @@ export class KalshiFeed implements VenueFeed {
     if (this.exchange.isPaused) notes.push('Kalshi has paused trading')
     const without = this.stream?.withoutSnapshot ?? 0
     if (without > 0) notes.push(`${without} subscribed markets got no snapshot`)
+    const tooMany = this.stream?.tooMany ?? 0
+    if (tooMany > 0) notes.push(`${tooMany} markets are more than Kalshi takes on one subscription`)
     return notes.length === 0 ? null : notes.join('; ')
   }
 

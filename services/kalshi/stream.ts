@@ -121,6 +121,11 @@ export class KalshiStream {
     return this.subscription.overdue
   }
 
+  /** Markets that the venue would not take because the subscription is full. */
+  get tooMany(): number {
+    return this.subscription.tooMany
+  }
+
   start(): void {
     this.socket.start()
   }

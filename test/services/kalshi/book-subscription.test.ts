@@ -106,3 +106,67 @@ t.test('a market that is taken off and put on again waits for its snapshot', asy
   await next('add_markets')
   t.equal(reasons()[0], 'awaiting_snapshot')
 })
+
+/** A venue with places for so many markets, asked until nothing is asked any more. */
+async function fill(
+  opened: ReturnType<typeof open>,
+  places: number
+): Promise<{ sizes: number[]; taken: Set<string> }> {
+  const { commands, subscription, sent } = opened
+  const sizes: number[] = []
+  const taken = new Set<string>()
+  for (let idle = 0; idle < 20; idle++) {
+    await sleep(1)
+    for (const { id, params } of sent.splice(0)) {
+      const command = commands.answered(id)
+      const tickers = params.market_tickers ?? []
+      if (params.action === 'delete_markets') continue
+      idle = 0
+      sizes.push(tickers.length)
+      if (command !== null && taken.size + tickers.length > places) subscription.splitSmaller(command)
+      else {
+        subscription.opened(SID)
+        for (const ticker of tickers) taken.add(ticker)
+      }
+    }
+  }
+  return { sizes, taken }
+}
+
+t.test(
+  'a full subscription is filled to its last place, and what is too much is not asked for again',
+  async (t) => {
+    const opened = open(64)
+    const { subscription, table, after, sent } = opened
+    const { taken, sizes } = await fill(opened, 41)
+    t.equal(taken.size, 41)
+    t.equal(subscription.tooMany, 23)
+    t.ok(sizes.length < 2 * 64, `${sizes.length} commands`)
+    for (const ticker of taken) table.resynced(Number(ticker.slice(1)))
+    for (let seconds = 0; seconds < 1_200; seconds++) after(1_000)
+    await sleep(5)
+    t.same(sent, [], 'not even after long')
+    const [gone] = taken as Iterable<string>
+    subscription.unfollow([gone as string])
+    t.equal((await fill(opened, 1)).taken.size, 1, 'a place that is free again is taken')
+    t.equal(subscription.tooMany, 22)
+    subscription.close()
+    t.equal(subscription.tooMany, 0)
+    subscription.open()
+    t.equal((await fill(opened, 100)).sizes[0], 63, 'a new connection begins with whole commands')
+  }
+)
+
+t.test('a limit that is met for a moment does not make each later command one for one market', async (t) => {
+  const opened = open(60)
+  const { subscription, commands, next, table } = opened
+  let { id } = await next('subscribe')
+  for (let refusals = 0; refusals < 3; refusals++) {
+    subscription.splitSmaller(commands.answered(id) as never)
+    id = (await next('subscribe')).id
+  }
+  await fill(opened, 100)
+  const markets = Array.from({ length: 25 }, (_, n) => ({ ticker: `N${n}`, slot: table.allocate() }))
+  subscription.follow(markets)
+  t.equal((await next('add_markets')).params.market_tickers?.length, 25)
+})
