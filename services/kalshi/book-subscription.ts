@@ -18,6 +18,8 @@ export interface BookSubscriptionOptions {
 }
 
 interface Gap {
+  /** Books that were whole before. */
+  readonly slots: Set<number>
   sinceMs: number
   isResubscribed: boolean
 }
@@ -26,8 +28,9 @@ interface Gap {
 const MARKETS_PER_COMMAND = 256
 /** Down to this: only what was refused itself is halved further. */
 const MIN_MARKETS_PER_COMMAND = 25
-/** Strays make all books anew at most this often. */
+/** Strays make all books anew at most this often, and half as often each time while they go on. */
 const STRAY_PAUSE_MS = 60_000
+const STRAY_PAUSE_CAP_MS = 600_000
 
 /**
  * The one subscription that carries all books of a connection: which markets are on it, and how a book that became
@@ -43,6 +46,7 @@ export class BookSubscription {
   private gap: Gap | null = null
   private hasStray = false
   private strayMendedAtMs = Number.NEGATIVE_INFINITY
+  private strayPauseMs = STRAY_PAUSE_MS
   private chunkSize = MARKETS_PER_COMMAND
   /** The venue refused even one market more. */
   private isFull = false
@@ -146,8 +150,12 @@ export class BookSubscription {
 
   /** A number was skipped: these books are doubtful. */
   lost(slots: Iterable<number>): void {
-    for (const slot of slots) this.need(slot)
-    this.gap ??= { sinceMs: this.options.steadyNow(), isResubscribed: false }
+    this.gap ??= { slots: new Set(), sinceMs: this.options.steadyNow(), isResubscribed: false }
+    for (const slot of slots) {
+      this.need(slot)
+      // One that never had a snapshot has its own steps: the connection is not to blame for it.
+      if (!this.options.table.verdicts.has(slot, 'awaiting_snapshot')) this.gap.slots.add(slot)
+    }
   }
 
   /** One of the books lacks a change that came under another name, and no number tells which. */
@@ -230,11 +238,16 @@ export class BookSubscription {
 
   /** All books are taken anew, but not for each of many. */
   private mendStray(nowMs: number): void {
-    if (!this.hasStray || !this.isOpen || nowMs - this.strayMendedAtMs < STRAY_PAUSE_MS) return
+    const { table } = this.options
+    const pausedMs = nowMs - this.strayMendedAtMs
+    if (!this.hasStray || !this.isOpen || pausedMs < this.strayPauseMs) return
+    const isOngoing = pausedMs < 2 * this.strayPauseMs
+    this.strayPauseMs = isOngoing ? Math.min(2 * this.strayPauseMs, STRAY_PAUSE_CAP_MS) : STRAY_PAUSE_MS
     this.hasStray = false
     this.strayMendedAtMs = nowMs
-    for (const slot of this.slots()) this.options.table.raise(slot, 'sequence_gap')
-    this.lost(this.slots())
+    const whole = [...this.slots()].filter((slot) => !table.verdicts.has(slot, 'awaiting_snapshot'))
+    for (const slot of whole) table.raise(slot, 'sequence_gap')
+    this.lost(whole)
   }
 
   /** Snapshots first, then a new subscription, then a new connection. */
@@ -243,17 +256,18 @@ export class BookSubscription {
     if (gap === null) return
     const { table, gapTimeoutMs, onHopeless } = this.options
     // One that has healed is over, so that the next has its own time.
-    if (![...this.slots()].some((slot) => table.verdicts.has(slot, 'sequence_gap'))) this.gap = null
+    const isOpen = (slot: number) => this.tickerOf.has(slot) && table.verdicts.has(slot, 'sequence_gap')
+    if (![...gap.slots].some(isOpen)) this.gap = null
     else if (nowMs - gap.sinceMs < gapTimeoutMs) return
     else if (gap.isResubscribed) onHopeless('books stayed incomplete after a gap')
-    else this.resubscribe(nowMs)
+    else this.resubscribe(nowMs, gap.slots)
   }
 
-  private resubscribe(nowMs: number): void {
+  private resubscribe(nowMs: number, slots: Set<number>): void {
     const { sid } = this
     this.forget()
     this.await()
-    this.gap = { sinceMs: nowMs, isResubscribed: true }
+    this.gap = { slots, sinceMs: nowMs, isResubscribed: true }
     if (sid === null) this.again()
     else
       this.options.commands.run({

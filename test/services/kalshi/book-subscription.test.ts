@@ -170,3 +170,53 @@ t.test('a limit that is met for a moment does not make each later command one fo
   subscription.follow(markets)
   t.equal((await next('add_markets')).params.market_tickers?.length, 25)
 })
+
+for (const what of ['gap', 'stray'] as const)
+  t.test(`a ${what} does not wait for a market that never had a snapshot`, async (t) => {
+    const { table, subscription, slots, sent, hopeless, next, after } = open(2)
+    const [first] = slots as [number]
+    await next('subscribe')
+    subscription.opened(SID)
+    table.resynced(first)
+    if (what === 'stray') subscription.stray()
+    else {
+      for (const slot of slots) table.raise(slot, 'sequence_gap')
+      subscription.lost(slots)
+    }
+    t.ok(table.verdicts.has(first, 'sequence_gap'))
+    table.resynced(first)
+    for (let n = 0; n < 20; n++) after(GAP_TIMEOUT_MS)
+    await sleep(5)
+    t.notOk(sent.some(({ cmd }) => cmd === 'unsubscribe'))
+    t.same(hopeless, [])
+  })
+
+t.test(
+  'while strays go on books are taken anew ever less often, at the longest every ten minutes',
+  async (t) => {
+    const { table, subscription, slots, next, after } = open(1)
+    const [slot] = slots as [number]
+    await next('subscribe')
+    subscription.opened(SID)
+    const mended: number[] = []
+    const look = (second: number) => {
+      if (table.verdicts.has(slot, 'sequence_gap')) mended.push(second)
+      table.resynced(slot)
+    }
+    const strayAt = (second: number) => {
+      table.resynced(slot)
+      subscription.stray()
+      look(second)
+      after(1_000)
+      look(second + 1)
+    }
+    for (let second = 0; second < 2_200; second++) strayAt(second)
+    t.same(mended, [0, 60, 180, 420, 900, 1_500, 2_100])
+    for (let second = 2_200; second < 4_200; second++) {
+      after(1_000)
+      table.resynced(slot)
+    }
+    for (let second = 4_200; second < 4_270; second++) strayAt(second)
+    t.same(mended.slice(7), [4_200, 4_260], 'after a pause without any it begins again')
+  }
+)
