@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 
 /** Requests under way when the close begins have this long; a reader that takes longer is cut off. */
-const DRAIN_MS = 5_000
+const DRAIN_MS = 3_000
 const LOOK_EVERY_MS = 10
 
 /**
