@@ -1,3 +1,5 @@
+import { withoutPrivate } from './sample.ts'
+
 /** Something that went wrong at a venue and that an operator may want to see. Times are epoch milliseconds. */
 export interface Incident {
   readonly id: number
@@ -9,7 +11,7 @@ export interface Incident {
   readonly marketId: string | null
   readonly connection: string | null
   readonly detail: string
-  /** The start of the offending frame; never a header, so never a secret. */
+  /** The start of the offending frame, without what is private. */
   readonly sample: string | null
   /** When it was over; null while it goes on, or where it has no length. */
   endedAtMs: number | null
@@ -118,7 +120,7 @@ export class Incidents {
       marketId,
       connection,
       detail,
-      sample: sample === null ? null : sample.slice(0, SAMPLE_MAX),
+      sample: sample === null ? null : withoutPrivate(sample.slice(0, SAMPLE_MAX)),
       endedAtMs: null
     }
     listings.count++

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import { withoutPrivate } from '../integrity/sample.ts'
 
 const EVERY_MS = 60_000
 const SAMPLE_BYTES = 300
@@ -19,7 +20,7 @@ export class FrameLog {
     const nowMs = this.now()
     if (nowMs - (this.loggedAtMs.get(reason) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return
     this.loggedAtMs.set(reason, nowMs)
-    const sample = frame.toString('latin1', 0, SAMPLE_BYTES)
+    const sample = withoutPrivate(frame.toString('latin1', 0, SAMPLE_BYTES))
     this.log.warn({ reason, bytes: frame.length, sample }, 'frame not understood')
   }
 }
