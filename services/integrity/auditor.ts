@@ -12,6 +12,8 @@ interface Audit {
   readonly id: string
   /** Versions are known since then. */
   sinceMs: number
+  /** No data came for it since then; NaN where it is not said to be silent. */
+  silentSinceMs: number
   /** Read it from then on. */
   readAtMs: number
   isUrgent: boolean
@@ -91,6 +93,11 @@ export class Auditor {
     this.schedule = new AuditSchedule({ table, slots, restMs, random })
   }
 
+  /** How old a read may be when it comes. Milliseconds. */
+  get leadMs(): number {
+    return this.options.leadMs
+  }
+
   start(): void {
     this.timer ??= setInterval(() => this.tick(), TICK_MS)
   }
@@ -126,7 +133,7 @@ export class Auditor {
 
   /**
    * Audits a book before all others, and says how it went. Its book is known to be unchanged for `unchangedForMs`, so
-   * that much needs no watching.
+   * that much needs no watching; where it is less than a read may be old, an equal read is no proof, but `cached`.
    */
   urgent(slot: number, unchangedForMs = 0, onDone: (result: AuditResult) => void = () => {}): void {
     const nowMs = this.options.steadyNow()
@@ -137,6 +144,7 @@ export class Auditor {
       return
     }
     if (sinceMs < audit.sinceMs && this.history.extend(slot, sinceMs)) audit.sinceMs = sinceMs
+    if (unchangedForMs > 0) audit.silentSinceMs = sinceMs
     audit.onDone.push(onDone)
     if (audit.isUrgent) return
     audit.isUrgent = true
@@ -163,6 +171,7 @@ export class Auditor {
       slot,
       id,
       sinceMs,
+      silentSinceMs: Number.NaN,
       readAtMs: Math.max(nowMs, sinceMs + this.options.leadMs),
       isUrgent: false,
       phase: 'waiting',
@@ -231,10 +240,13 @@ export class Auditor {
 
   private compare(audit: Audit, print: number, nowMs: number): void {
     const { table, leadMs, aheadMs } = this.options
-    const { slot, askedAtMs } = audit
+    const { slot, askedAtMs, silentSinceMs } = audit
     if (!this.isSame(audit)) this.explained(audit, 'not_live')
-    else if (fingerprintOf(table.arena, slot) === print) this.equal(audit)
-    else if (this.history.had(slot, print, askedAtMs - leadMs)) this.explained(audit, 'cached')
+    else if (fingerprintOf(table.arena, slot) === print) {
+      // It may be as old as the last data, and then tells nothing of the silence.
+      if (askedAtMs - leadMs < silentSinceMs) this.explained(audit, 'cached')
+      else this.equal(audit)
+    } else if (this.history.had(slot, print, askedAtMs - leadMs)) this.explained(audit, 'cached')
     else {
       audit.phase = 'comparing'
       audit.wanted = print
@@ -315,7 +327,8 @@ export class Auditor {
     const { table, now, steadyNow } = this.options
     this.schedule.audited(slot, steadyNow())
     this.wrongs.delete(slot)
-    table.verdicts.verified(slot, now())
+    // On a silent connection it proves what was, not what is: whoever flagged it says when that is enough.
+    if (!table.verdicts.has(slot, 'silent')) table.verdicts.verified(slot, now())
     // It came right without a snapshot, as when the read was wrong.
     table.clear(slot, 'audit_mismatch')
     // Once in a period: whoever keeps a copy sees when the book was proved.

@@ -24,6 +24,8 @@ export interface LivenessOptions {
   /** This connection is proven dead: cut it and dial again. */
   recycle: (key: string, reason: string) => void
   incidents: Incidents
+  /** How old an audit's read may be: before so much silence it does not tell quiet from dead. */
+  leadMs?: number
   /** Never jumps: for durations only. */
   steadyNow?: () => number
 }
@@ -70,6 +72,8 @@ const UNUSUAL_GAPS = 20
 const LIVELY = { gapMs: 1_000, askAfterMs: 10_000 }
 /** Whose rate is not known yet is asked about after this time. */
 const UNKNOWN_AFTER_MS = 8_000
+/** As old as Kalshi's answers may be, and a little more. */
+const LEAD_MS = 16_000
 const SMOOTHING = 0.1
 const SILENT = reasonBit('silent')
 /** Of a silent connection so many of the busiest books are audited. */
@@ -100,7 +104,7 @@ export class Liveness {
   private timer: NodeJS.Timeout | null = null
 
   constructor(options: LivenessOptions) {
-    this.options = { steadyNow: performance.now.bind(performance), ...options }
+    this.options = { leadMs: LEAD_MS, steadyNow: performance.now.bind(performance), ...options }
     this.gaps = new UsualGaps(options.table)
   }
 
@@ -174,9 +178,10 @@ export class Liveness {
   }
 
   private silent(connection: LiveConnection, pulse: Pulse, nowMs: number): void {
-    const { table, audit } = this.options
+    const { table, audit, leadMs } = this.options
     const ageMs = nowMs - pulse.changedAtMs
-    pulse.silentAfterMs = ageMs * 2
+    const isTelling = ageMs >= leadMs
+    pulse.silentAfterMs = isTelling ? ageMs * 2 : leadMs
     if (pulse.open > 0) return
     const { reasons } = table.verdicts
     const live = [...connection.slots()].filter((slot) => ((reasons[slot] as number) & ~SILENT) === 0)
@@ -189,7 +194,8 @@ export class Liveness {
     const silentSinceMs = pulse.changedAtMs
     for (const slot of busiest)
       audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) =>
-        this.answered(connection, pulse, silentSinceMs, result)
+        // What was read before may be as old as the last data.
+        this.answered(connection, pulse, silentSinceMs, result === 'equal' && !isTelling ? 'cached' : result)
       )
   }
 

@@ -73,6 +73,7 @@ export class PolymarketAudits {
     })
     this.liveness = new Liveness({
       ...shared,
+      leadMs: this.auditor.leadMs,
       connections: () => connections.live(),
       audit: (slot, unchangedForMs, onDone) => this.auditor.urgent(slot, unchangedForMs, onDone),
       recycle: (key, reason) => this.recycle(key, reason)

@@ -229,6 +229,25 @@ t.test('an urgent audit comes first, and needs no watching for a silent book', a
   t.equal(auditor.status().explained.too_young, 1)
 })
 
+t.test('an equal read proves nothing of a silence that is younger than the read may be', async (t) => {
+  const { auditor, pass, slots, table } = venue(2)
+  const [young, flagged] = slots as [number, number]
+  const results: [number, AuditResult][] = []
+  auditor.urgent(young, 9_000, (result) => results.push([young, result]))
+  table.raise(flagged, 'silent')
+  auditor.urgent(flagged, 60_000, (result) => results.push([flagged, result]))
+  await pass(500)
+  t.same(results, [
+    [young, 'cached'],
+    [flagged, 'equal']
+  ])
+  t.ok(Number.isNaN(table.verdicts.verifiedAtMs(young)))
+  t.ok(
+    Number.isNaN(table.verdicts.verifiedAtMs(flagged)),
+    'its connection is silent: it is not called verified'
+  )
+})
+
 t.test('a doubtful book is not audited: it is being mended', async (t) => {
   const { auditor, table, slots, pass } = venue(1)
   const [slot] = slots as [number]
