@@ -11,7 +11,7 @@ const FLOOR_MS = 8_000
 /** Silence is unusual after so many usual gaps. */
 const UNUSUAL_GAPS = 8
 /** Found within 30 s, with the time that an audit takes. */
-const LIVELY: Lively = { gapMs: 5_000, askAfterMs: 18_000 }
+const LIVELY: Lively = { gapMs: 15_000, askAfterMs: 18_000 }
 const SMOOTHING = 0.1
 /** Before that many gaps nothing is usual. */
 const SAMPLES_MIN = 3
