@@ -171,6 +171,13 @@ export class BookSubscription {
       this.watch.need(ticker, slot, this.options.steadyNow())
   }
 
+  /** This book was proven wrong: its market is taken off the subscription and put on again. */
+  renew(slot: number): void {
+    const ticker = this.tickerOf.get(slot)
+    if (ticker !== undefined && this.isOpen && !this.refused.has(ticker))
+      this.watch.renew(ticker, slot, this.options.steadyNow())
+  }
+
   /** Does what is due. */
   tick(): void {
     const { steadyNow, log } = this.options

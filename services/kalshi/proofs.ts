@@ -18,8 +18,8 @@ export interface ProvenStream {
   tickerOf(slot: number): string | undefined
   /** Books that it keeps. */
   slots(): Iterable<number>
-  /** This book is doubtful. */
-  need(slot: number): void
+  /** Takes this book's market off the subscription and puts it on again. */
+  renew(slot: number): void
   /** Cuts the connection and dials again. */
   drop(reason: string): void
 }
@@ -37,8 +37,9 @@ export interface KalshiProofsOptions {
   random: () => number
 }
 
-/** A book that was proven wrong so often in a row, with snapshots and subscriptions in between, is the connection's. */
-const RECYCLE_AT_ATTEMPT = 3
+/** So many books that stayed wrong, each subscribed anew in between, are the connection's. */
+const RECYCLE_AT_BOOKS = 2
+/** That a book stayed wrong is held against its connection for so long; it is recycled at most that often. */
 const RECYCLE_PAUSE_MS = 600_000
 /** Where there are no batches, one book each half second: half of what is served without a key. */
 const SINGLE = 1
@@ -55,6 +56,8 @@ export class KalshiProofs {
   /** The batch endpoint asks for a key by its specification. */
   private batchesAgainAtMs = Number.NEGATIVE_INFINITY
   private recycledAtMs = Number.NEGATIVE_INFINITY
+  /** When a book was last found wrong again after its market was subscribed anew, by slot. */
+  private readonly stayedWrong = new Map<number, number>()
 
   constructor(options: KalshiProofsOptions) {
     this.options = options
@@ -144,14 +147,21 @@ export class KalshiProofs {
 
   private repair(slot: number, attempt: number): void {
     const { stream, steadyNow } = this.options
-    stream()?.need(slot)
-    if (attempt < RECYCLE_AT_ATTEMPT || steadyNow() - this.recycledAtMs < RECYCLE_PAUSE_MS) return
-    this.recycle('a book stayed wrong')
+    const nowMs = steadyNow()
+    // A snapshot would make it right for a moment only, where its changes do not come.
+    stream()?.renew(slot)
+    this.stayedWrong.delete(slot)
+    if (attempt > 1) this.stayedWrong.set(slot, nowMs)
+    for (const [other, atMs] of this.stayedWrong)
+      if (nowMs - atMs > RECYCLE_PAUSE_MS) this.stayedWrong.delete(other)
+    if (this.stayedWrong.size < RECYCLE_AT_BOOKS || nowMs - this.recycledAtMs < RECYCLE_PAUSE_MS) return
+    this.recycle('books stayed wrong')
   }
 
   private recycle(reason: string): void {
     const { stream, steadyNow, incidents, log } = this.options
     this.recycledAtMs = steadyNow()
+    this.stayedWrong.clear()
     incidents.note({ venue: 'kalshi', kind: 'connection_recycled', connection: 'kalshi', detail: reason })
     log.warn({ connection: 'kalshi', reason }, 'the connection is given up')
     stream()?.drop(reason)

@@ -101,6 +101,12 @@ export class SnapshotWatch {
     else if (wait.next === 'ask') wait.atMs = Math.min(wait.atMs, atMs)
   }
 
+  /** The stream of a market is doubtful: asking for a snapshot would not mend it. A new start under way goes on. */
+  renew(ticker: string, slot: number, nowMs: number): void {
+    const { next = 'ask', rounds = 0 } = this.waits.get(ticker) ?? {}
+    if (next === 'ask') this.waits.set(ticker, { slot, atMs: nowMs, next: 'resubscribe', rounds })
+  }
+
   forget(ticker: string): void {
     this.waits.delete(ticker)
     this.asked.delete(ticker)

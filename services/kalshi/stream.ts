@@ -203,6 +203,12 @@ export class KalshiStream {
     this.tickSoon()
   }
 
+  /** This book was proven wrong: its market is subscribed anew. */
+  renew(slot: number): void {
+    this.subscription.renew(slot)
+    this.tickSoon()
+  }
+
   /** A message that is not about levels. */
   control(message: Envelope, connection: KalshiConnection): void {
     if (connection !== this.connection) return

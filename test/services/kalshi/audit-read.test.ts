@@ -19,7 +19,7 @@ t.test(
     let batches = 0
     const singles: string[] = []
     const dropped: string[] = []
-    const needed: number[] = []
+    const renewed: number[] = []
     const proofs = new KalshiProofs({
       table,
       rest: {
@@ -36,7 +36,7 @@ t.test(
         live: () => null,
         tickerOf: (slot) => `T${slot}`,
         slots: () => slots,
-        need: (slot) => needed.push(slot),
+        renew: (slot) => renewed.push(slot),
         drop: (reason) => dropped.push(reason)
       }),
       incidents: new Incidents(),
@@ -48,13 +48,63 @@ t.test(
     })
     t.teardown(() => proofs.stop())
     proofs.start()
-    while (proofs.audit().equal < 2 || needed.length === 0) await sleep(10)
+    while (proofs.audit().equal < 2 || renewed.length === 0) await sleep(10)
     t.equal(batches, 1)
     t.ok(new Set(singles).size === 3)
-    t.same([...new Set(needed)], [2], 'the wrong one is asked for')
+    t.same([...new Set(renewed)], [2], 'the wrong one is subscribed anew')
     t.match(proofs.audit(), { failedReads: 1 })
     laterMs = 600_000
     while (batches < 2) await sleep(10)
     t.same(dropped, [], 'one wrong book is not the connection’s')
   }
 )
+
+t.test('one book that stays wrong is subscribed anew each time; two are the connection’s', async (t) => {
+  const table = new BookTable({ capacityMarkets: 4, capacityLevels: 100 })
+  const slots = [0, 1, 2].map(() => table.allocate())
+  for (const slot of slots) {
+    table.arena.setLevel(slot, YES, 4_000, 7_000_000)
+    table.resynced(slot)
+  }
+  const wrong = new Set(['T2'])
+  const renewed: number[] = []
+  const dropped: string[] = []
+  const proofs = new KalshiProofs({
+    table,
+    rest: {
+      orderBook: async () => null,
+      orderBooks: async (tickers) =>
+        new Map(
+          tickers.map((ticker) => [
+            ticker,
+            { yes_dollars: [['0.4000', wrong.has(ticker) ? '8.00' : '7.00']] }
+          ])
+        )
+    },
+    stream: () => ({
+      live: () => null,
+      tickerOf: (slot) => `T${slot}`,
+      slots: () => slots,
+      renew: (slot) => {
+        renewed.push(slot)
+        table.resynced(slot)
+      },
+      drop: (reason) => dropped.push(reason)
+    }),
+    incidents: new Incidents(),
+    periodMs: 500,
+    log: { warn: () => {} },
+    now: Date.now,
+    // Ten times as fast: a suspect is looked at again after seconds.
+    steadyNow: () => performance.now() * 10,
+    random: () => 0
+  })
+  t.teardown(() => proofs.stop())
+  proofs.start()
+  while (renewed.length < 4) await sleep(10)
+  t.same([...new Set(renewed)], [2])
+  t.same(dropped, [])
+  wrong.add('T1')
+  while (dropped.length === 0) await sleep(10)
+  t.ok(renewed.filter((slot) => slot === 1).length >= 2, 'not before the second one stayed wrong as well')
+})

@@ -72,3 +72,15 @@ for (const [reason, asks] of [
       t.same(asked, asks)
     }
   )
+
+t.test('a market that is to be renewed is subscribed anew at once, and once', async (t) => {
+  const { watch, slot, table } = open()
+  table.resynced(slot)
+  table.raise(slot, 'audit_mismatch')
+  watch.renew('A', slot, 0)
+  t.same(watch.take(0), { ask: [], resubscribe: ['A'], report: [] })
+  watch.renew('A', slot, 1)
+  t.same(watch.take(1).resubscribe, [], 'it is under way')
+  table.resynced(slot)
+  t.same(watch.take(TIMEOUT_MS), { ask: [], resubscribe: [], report: [] })
+})
