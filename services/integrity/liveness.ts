@@ -6,7 +6,7 @@ import { reasonBit } from './verdict.ts'
 
 /** A connection as liveness sees it. */
 export interface LiveConnection {
-  /** One name for one connecting: another after it was opened again. */
+  /** One name for one connecting, another after it was opened again; up to the first `/` or `@` it stays the same. */
   readonly key: string
   /** Data frames that came on it; keep-alive answers do not count. */
   readonly messages: number
@@ -74,6 +74,8 @@ const LIVELY = { gapMs: 1_000, askAfterMs: 10_000 }
 const UNKNOWN_AFTER_MS = 8_000
 /** As old as Kalshi's answers may be, and a little more. */
 const LEAD_MS = 16_000
+/** Connections come and go: the usual gaps of so many are kept. */
+const NAMES_MAX = 256
 const SMOOTHING = 0.1
 const SILENT = reasonBit('silent')
 /** Of a silent connection so many of the busiest books are audited. */
@@ -97,6 +99,8 @@ export class Liveness {
   private readonly options: Required<LivenessOptions>
   private readonly gaps: UsualGaps
   private readonly pulses = new Map<string, Pulse>()
+  /** The usual gap of each connection, by its name: it outlives a connecting. */
+  private readonly gapByName = new Map<string, number>()
   private readonly counts = { silences: 0, quietConnections: 0, deadConnections: 0 }
   /** Markets whose audit is still out. */
   private readonly asking = new Set<number>()
@@ -143,11 +147,12 @@ export class Liveness {
     const { key, messages } = connection
     let pulse = this.pulses.get(key)
     if (pulse === undefined) {
+      const gapMs = this.gapByName.get(nameOf(key)) ?? Number.NaN
       pulse = {
         messages,
         changedAtMs: nowMs,
-        gapMs: Number.NaN,
-        silentAfterMs: UNKNOWN_AFTER_MS,
+        gapMs,
+        silentAfterMs: Number.isNaN(gapMs) ? UNKNOWN_AFTER_MS : silentAfter(gapMs),
         wasQuiet: false,
         incident: null,
         open: 0,
@@ -170,11 +175,20 @@ export class Liveness {
   private beat(connection: LiveConnection, pulse: Pulse, came: number, nowMs: number): void {
     const gapMs = (nowMs - pulse.changedAtMs) / came
     pulse.gapMs = Number.isNaN(pulse.gapMs) ? gapMs : pulse.gapMs + SMOOTHING * (gapMs - pulse.gapMs)
-    pulse.silentAfterMs = unusualAfter(pulse.gapMs, UNUSUAL_GAPS, FLOOR_MS, LIVELY)
+    pulse.silentAfterMs = silentAfter(pulse.gapMs)
+    this.remember(nameOf(connection.key), pulse.gapMs)
     pulse.messages = connection.messages
     pulse.changedAtMs = nowMs
     pulse.wasQuiet = false
     if (pulse.incident !== null) this.speaks(connection, pulse)
+  }
+
+  private remember(name: string, gapMs: number): void {
+    this.gapByName.delete(name)
+    this.gapByName.set(name, gapMs)
+    if (this.gapByName.size <= NAMES_MAX) return
+    const [oldest] = this.gapByName.keys()
+    if (oldest !== undefined) this.gapByName.delete(oldest)
   }
 
   private silent(connection: LiveConnection, pulse: Pulse, nowMs: number): void {
@@ -251,4 +265,13 @@ export class Liveness {
       else if (result === 'equal') this.markets.quietMarkets++
     })
   }
+}
+
+function silentAfter(gapMs: number): number {
+  return unusualAfter(gapMs, UNUSUAL_GAPS, FLOOR_MS, LIVELY)
+}
+
+/** What of a connecting's key stays when it is opened again. */
+function nameOf(key: string): string {
+  return key.replace(/[/@].*$/, '')
 }

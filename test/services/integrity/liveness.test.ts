@@ -172,3 +172,17 @@ t.test('a connection that is silent from its first second on is asked about, not
   asked[0]?.done('wrong')
   t.same(recycled, ['c/1'])
 })
+
+t.test('a connection that was opened again and falls silent at once is stale in time', async (t) => {
+  for (const [before, after] of [
+    ['polymarket-1/0/1', 'polymarket-1/0/2'],
+    ['kalshi@1000', 'kalshi@2000']
+  ] as const) {
+    const { pass, states, connection } = venue(2)
+    connection.key = before
+    pass(60_000, [500, 500])
+    connection.key = after
+    pass(8_000, [0, 0])
+    t.same(states(), ['silent', 'silent'], 'its usual gap is that of the connecting before')
+  }
+})
