@@ -43,6 +43,8 @@ const RECYCLE_AT_BOOKS = 2
 const RECYCLE_PAUSE_MS = 600_000
 /** Where there are no batches, one book each half second: half of what is served without a key. */
 const SINGLE = 1
+/** What the venue answers, without a book in it, where a market has none. */
+const NO_BOOK: ReadonlySet<number> = new Set([200, 404])
 /** Batches that were refused are asked for again after this: a key may have come to be taken again. */
 const NO_BATCHES_MS = 600_000
 
@@ -122,7 +124,7 @@ export class KalshiProofs {
     }
     if (slotOf.size === 0) return
     if (!this.hasBatches()) {
-      for (const [ticker, slot] of slotOf) this.take(slot, await rest.orderBook(ticker), take)
+      for (const [ticker, slot] of slotOf) this.take(slot, await this.single(ticker), take)
       return
     }
     try {
@@ -132,6 +134,16 @@ export class KalshiProofs {
       // Asking again at once does not mend what is refused.
       if (error instanceof VenueRestError && !error.retryable)
         this.batchesAgainAtMs = steadyNow() + NO_BATCHES_MS
+      throw error
+    }
+  }
+
+  /** Null where the venue has no book: asking once more does not bring one, and the others wait behind it. */
+  private async single(ticker: string): Promise<unknown> {
+    try {
+      return await this.options.rest.orderBook(ticker)
+    } catch (error) {
+      if (error instanceof VenueRestError && NO_BOOK.has(error.status ?? 0) && !error.retryable) return null
       throw error
     }
   }

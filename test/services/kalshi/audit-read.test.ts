@@ -108,3 +108,44 @@ t.test('one book that stays wrong is subscribed anew each time; two are the conn
   while (dropped.length === 0) await sleep(10)
   t.ok(renewed.filter((slot) => slot === 1).length >= 2, 'not before the second one stayed wrong as well')
 })
+
+for (const status of [404, 200])
+  t.test(`a market without a book (${status}) does not hold up the single reads of the others`, async (t) => {
+    const table = new BookTable({ capacityMarkets: 4, capacityLevels: 100 })
+    const slots = [0, 1, 2].map(() => table.allocate())
+    for (const slot of slots) {
+      table.arena.setLevel(slot, YES, 4_000, 7_000_000)
+      table.resynced(slot)
+    }
+    const read = new Set<string>()
+    const proofs = new KalshiProofs({
+      table,
+      rest: {
+        orderBooks: async () => {
+          throw new VenueRestError('GET /markets/orderbooks answered 401', 401, false)
+        },
+        orderBook: async (ticker) => {
+          if (ticker === 'T0') throw new VenueRestError('no book', status, false)
+          read.add(ticker)
+          return { yes_dollars: [['0.4000', '7.00']] }
+        }
+      },
+      stream: () => ({
+        live: () => null,
+        tickerOf: (slot) => `T${slot}`,
+        slots: () => slots,
+        renew: () => {},
+        drop: () => {}
+      }),
+      incidents: new Incidents(),
+      periodMs: 2_000,
+      log: { warn: () => {} },
+      now: Date.now,
+      steadyNow: () => performance.now(),
+      random: () => 0
+    })
+    t.teardown(() => proofs.stop())
+    proofs.start()
+    while (read.size < 2 || proofs.audit().explained.not_read < 1) await sleep(10)
+    t.match(proofs.audit(), { failedReads: 1 }, 'only the batch')
+  })
