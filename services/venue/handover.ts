@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BookDifference, diffBooks, isWhole, takeBook } from '../integrity/book-diff.ts'
 import type { BookTable } from '../integrity/book-table.ts'
+import { reasonBits } from '../integrity/verdict.ts'
 
 export interface HandoverOptions {
   live: BookTable
@@ -44,6 +45,7 @@ const SETTLE_MS = 2_000
 const COMPARE_EVERY_MS = 20
 /** With more than this share of books that differ the new connection is the odd one. */
 const DIFFERING_SHARE_MAX = 0.5
+const DISPROVED = reasonBits(['hash_mismatch', 'audit_mismatch'])
 
 /**
  * Hands the books of a connection over to a new one, make before break: waits until the new one has filled its shadow
@@ -64,10 +66,10 @@ export async function handOver(options: HandoverOptions): Promise<HandoverReport
   for (;;) {
     const nowMs = steadyNow()
     const slots = align()
-    const unfilled = slots.filter((slot) => !isWhole(shadow, slot))
+    const unfilled = slots.filter((slot) => !isSound(shadow, slot))
     const missing = unfilled.filter((slot) => isWhole(live, slot)).length
     for (const slot of slots) {
-      if (agreed.has(slot) || !isWhole(shadow, slot)) continue
+      if (agreed.has(slot) || !isSound(shadow, slot)) continue
       // What a book shows that is known not to be whole says nothing of the new one.
       if (!isWhole(live, slot)) continue
       const difference = diffBooks(live, shadow, slot)
@@ -101,7 +103,7 @@ export async function handOver(options: HandoverOptions): Promise<HandoverReport
       if (differed.length > slots.length * DIFFERING_SHARE_MAX)
         return report('most books of the new connection differ from the live ones')
       const broken = slots.filter((slot) => !isWhole(live, slot))
-      const left = new Set(slots.filter((slot) => !takeBook(live, shadow, slot)))
+      const left = new Set(slots.filter((slot) => !takeBook(live, shadow, slot) || !isSound(shadow, slot)))
       swap([...left])
       return { ...report(null), mended: broken.filter((slot) => !left.has(slot)).length }
     }
@@ -109,4 +111,9 @@ export async function handOver(options: HandoverOptions): Promise<HandoverReport
       return report(`${missing} of ${slots.length} books did not fill in ${Math.round(fillTimeoutMs)} ms`)
     await sleep(compareEveryMs)
   }
+}
+
+/** Whole, and not proven wrong since. */
+function isSound(table: BookTable, slot: number): boolean {
+  return isWhole(table, slot) && ((table.verdicts.reasons[slot] as number) & DISPROVED) === 0
 }

@@ -79,6 +79,15 @@ t.test('one that agreed and then has a change in flight again holds nothing up',
   t.equal(live.arena.sizeOf(0, YES, 100), 0, 'from now on it is what the new connection has told')
 })
 
+t.test('a new connection with a book that is proven wrong is not used', async (t) => {
+  for (const reason of ['hash_mismatch', 'audit_mismatch'] as const) {
+    const { shadow, swaps, run } = setUp()
+    shadow.raise(2, reason)
+    t.match(await run(), { outcome: 'kept', reason: '1 of 3 books did not fill in 200 ms' })
+    t.same(swaps, [])
+  }
+})
+
 t.test('a book that differs for good is taken from the new connection, with the level named', async (t) => {
   const { live, shadow, run } = setUp()
   live.arena.setLevel(1, NO, 5_200, 700_000)
