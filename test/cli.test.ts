@@ -188,7 +188,7 @@ t.test('a venue that cannot be reached does not stop the gateway; secrets stay o
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
   t.strictSame(await ended, [0, null])
-  t.notMatch(log, new RegExp(pem.split('\n')[1] as string))
+  t.notOk(log.includes(pem.split('\n')[1] as string), 'the key is not in the log')
   t.notMatch(log, /my-key-id/)
 })
 
