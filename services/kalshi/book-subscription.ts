@@ -171,6 +171,13 @@ export class BookSubscription {
       this.watch.need(ticker, slot, this.options.steadyNow())
   }
 
+  /** This doubtful book's snapshots were useless so far; from now on they count. */
+  needAfresh(slot: number): void {
+    const ticker = this.tickerOf.get(slot)
+    if (ticker !== undefined && this.isOpen && !this.refused.has(ticker))
+      this.watch.needAfresh(ticker, slot, this.options.steadyNow())
+  }
+
   /** This book was proven wrong: its market is taken off the subscription and put on again. */
   renew(slot: number): void {
     const ticker = this.tickerOf.get(slot)

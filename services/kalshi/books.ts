@@ -131,6 +131,11 @@ export class KalshiBooks {
     return this.index.entries()
   }
 
+  /** Returns drifted books that had a snapshot while changes could not be read, once those can be read again. */
+  readableAgain(): number[] {
+    return this.drifts.size === 0 ? [] : this.drifts.takeOver()
+  }
+
   /** Takes one frame of any bytes. Every frame is counted once: as applied, or as ignored under one reason. */
   apply(frame: Buffer, receivedAtMs: number, connection: KalshiConnection): void {
     const { counters, scanner } = this

@@ -13,6 +13,7 @@ import {
   unlessEnded,
   type VenueRecycle
 } from '../venue/recycle.ts'
+import { KalshiAudits } from './audits.ts'
 import type { Signer } from './auth.ts'
 import { KalshiBooks } from './books.ts'
 import { KalshiDiscovery } from './discovery.ts'
@@ -21,7 +22,6 @@ import type { KalshiFeedOptions } from './feed-options.ts'
 import { KalshiMarkets } from './markets.ts'
 import { marketId } from './parse-market.ts'
 import { KalshiPoller } from './poller.ts'
-import { KalshiProofs } from './proofs.ts'
 import { StreamRenewal } from './recycle.ts'
 import { KalshiRest } from './rest.ts'
 import { KalshiStream } from './stream.ts'
@@ -47,7 +47,7 @@ export class KalshiFeed implements VenueFeed {
   private readonly poller: KalshiPoller
   private readonly pacer: DialPacer
   private readonly recovery: Recovery
-  private readonly proofs: KalshiProofs
+  private readonly audits: KalshiAudits
   private readonly troubles: Troubles
   private stream: KalshiStream | null
   /** Under way while the stream is recycled. */
@@ -147,12 +147,13 @@ export class KalshiFeed implements VenueFeed {
       counters,
       markets: () => this.markets.trading(),
       holds: (market) => this.markets.holds(market),
+      onDrift: (marketId, book) => this.troubles.refusedBook(marketId, book),
       intervalMs: config.KALSHI_POLL_INTERVAL_MS,
       log,
       now,
       steadyNow
     })
-    this.proofs = new KalshiProofs({
+    this.audits = new KalshiAudits({
       table,
       rest: this.rest,
       stream: () => this.stream,
@@ -169,7 +170,7 @@ export class KalshiFeed implements VenueFeed {
   start(): void {
     this.markets.start()
     this.exchange.start()
-    this.proofs.start()
+    this.audits.start()
     this.troubles.start()
     if (this.stream === null) this.poll('there is no KALSHI_API_KEY')
     else this.stream.start()
@@ -180,13 +181,13 @@ export class KalshiFeed implements VenueFeed {
     if (this.retryTimer !== null) clearTimeout(this.retryTimer)
     this.markets.stop()
     this.exchange.stop()
-    this.proofs.stop()
+    this.audits.stop()
     this.troubles.stop()
     await Promise.all([this.stream?.stop(), this.refusedStream, this.rest.close(), this.poller.stop()])
   }
 
   auditAgeMs(slot: number): number | null {
-    return this.stream === null ? null : this.proofs.auditAgeMs(slot)
+    return this.stream === null ? null : this.audits.auditAgeMs(slot)
   }
 
   status(): FeedStatus {
@@ -203,8 +204,7 @@ export class KalshiFeed implements VenueFeed {
       discovery: { ...markets.status },
       rest: this.rest.status,
       recovery: this.recovery.status(),
-      audit: stream === null ? null : this.proofs.audit(),
-      liveness: stream === null ? null : this.proofs.livenessStatus(),
+      ...(stream === null ? { audit: null, liveness: null } : this.audits.status()),
       proofs: null,
       counters: this.books.counters
     }

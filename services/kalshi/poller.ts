@@ -15,6 +15,8 @@ export interface KalshiPollerOptions {
   markets: () => Iterable<ServedMarket>
   /** Whether a market is still polled and still has its slot. */
   holds: (market: ServedMarket) => boolean
+  /** A book came in a form that is not understood; called again only after one that is. */
+  onDrift: (marketId: string, book: unknown) => void
   intervalMs: number
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
@@ -128,12 +130,14 @@ export class KalshiPoller {
   }
 
   private take(served: ServedMarket, book: unknown): void {
-    const { counters, now, steadyNow, holds } = this.options
-    const { slot } = served
+    const { counters, now, steadyNow, holds, onDrift, table } = this.options
+    const { slot, id } = served
     // While the answer was under way the market may have gone, and its slot to another.
     if (!holds(served)) return
     counters.frames++
+    const isKnown = table.verdicts.has(slot, 'drift')
     const result = this.books.apply(slot, book, now())
+    if (result === 'drift' && !isKnown) onDrift(id, book)
     if (result === 'changed') counters.applied++
     else counters.ignore(result === 'same' ? 'unchanged' : result)
     if (result !== 'changed' && result !== 'same') return

@@ -107,6 +107,12 @@ export class SnapshotWatch {
     if (next === 'ask') this.waits.set(ticker, { slot, atMs: nowMs, next: 'resubscribe', rounds })
   }
 
+  /** What made snapshots useless is over: the next one counts, and is asked for whatever step was next. */
+  needAfresh(ticker: string, slot: number, nowMs: number): void {
+    this.waits.delete(ticker)
+    this.need(ticker, slot, nowMs)
+  }
+
   forget(ticker: string): void {
     this.waits.delete(ticker)
     this.asked.delete(ticker)

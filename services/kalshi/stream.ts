@@ -271,6 +271,7 @@ export class KalshiStream {
 
   private tick(): void {
     this.commands.expire()
+    for (const slot of this.options.books.readableAgain()) this.subscription.needAfresh(slot)
     this.subscription.tick()
     this.options.recovery.tick('kalshi', this.subscription.slots())
   }

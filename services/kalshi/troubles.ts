@@ -75,6 +75,13 @@ export class Troubles {
     this.note('drift', slot, 'a known type in an unknown form', frame.toString('latin1', 0, SAMPLE_BYTES))
   }
 
+  /** A polled book was not understood. */
+  refusedBook(marketId: string, book: unknown): void {
+    const sample = (JSON.stringify(book) ?? String(book)).slice(0, SAMPLE_BYTES)
+    const detail = 'a book in an unknown form'
+    this.options.incidents.note({ venue: 'kalshi', kind: 'drift', marketId, detail, sample })
+  }
+
   private note(
     reason: VerdictReason,
     slot: number | null,

@@ -5,8 +5,8 @@ import type { BookTable } from '../integrity/book-table.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
 import { LevelList } from '../orderbook/levels.ts'
+import { RecycleLimit } from '../venue/recycle-limit.ts'
 import { fillBook } from './book-writer.ts'
-import { RecycleLimit } from './recycle-limit.ts'
 import { BOOKS_PER_CALL, type PolymarketRest } from './rest.ts'
 
 /** The connections in what audits need of them. */

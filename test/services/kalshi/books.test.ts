@@ -206,7 +206,7 @@ t.test(
       { ...delta(3, A, '0.42', '1.00'), seq: undefined }
     ]
     for (const message of wrong) {
-      const { send, depth, state, calls } = open()
+      const { send, depth, state, calls, books } = open()
       send(snapshot(1, A, SIDES))
       send(snapshot(2, B, SIDES))
       send(message)
@@ -219,8 +219,11 @@ t.test(
         send(snapshot(seq++, A, SIDES))
         t.equal(state(A).reason, 'drift', 'changes cannot be read yet: the next would spoil this book too')
         t.same(depth(A), DEPTH)
+        t.same(books.readableAgain(), [])
         send(delta(seq++, B, '0.4200', '1.00'))
         t.equal(state(A).reason, 'drift', 'a change of another market was read; the next snapshot counts')
+        t.same(books.readableAgain(), [0], 'and is to be asked for')
+        t.same(books.readableAgain(), [], 'once')
       }
       send(snapshot(seq, A, SIDES))
       t.equal(state(A).state, 'live', 'a snapshot mends it')

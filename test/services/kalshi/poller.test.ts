@@ -9,6 +9,7 @@ import { Counters } from '../../../services/venue/counters.ts'
 import { market } from '../../helper.ts'
 
 const BOOK = { orderbook_fp: { yes_dollars: [['0.4000', '7.00']], no_dollars: [['0.5000', '3.00']] } }
+const RENAMED = { orderbook_fp: { yes_levels: [] } }
 
 /** Polls books from a venue that answers as `answer` says: a status and a body for each path, `delayMs` late. */
 async function poll(t: Test, answer: (path: string) => [number, unknown], books = 3, delayMs = 0) {
@@ -27,12 +28,14 @@ async function poll(t: Test, answer: (path: string) => [number, unknown], books 
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const rest = new KalshiRest({ base, signer: () => ({ 'kalshi-access-key': 'k' }), random: () => 0 })
   const counters = new Counters()
+  const drifts: [string, unknown][] = []
   const poller = new KalshiPoller({
     rest,
     table: store.books,
     counters,
     markets: () => served,
     holds: () => true,
+    onDrift: (id, book) => drifts.push([id, book]),
     intervalMs: 50,
     log: { info: () => {}, warn: () => {} }
   })
@@ -43,7 +46,7 @@ async function poll(t: Test, answer: (path: string) => [number, unknown], books 
   })
   poller.start()
   const states = () => served.map(({ slot }) => store.books.verdicts.reason(slot))
-  return { poller, counters, states }
+  return { poller, counters, states, drifts }
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -66,6 +69,25 @@ t.test('one bad book of a batch does not take its neighbours with it', async (t)
   t.same(states(), [null, 'drift', null])
   t.ok((counters.ignored.get('drift') ?? 0) > 0, 'and it is counted')
 })
+
+t.test(
+  'a polled book in a new form is told of once, with a sample, until it was understood again',
+  async (t) => {
+    let isRenamed = true
+    const { counters, states, drifts } = await poll(
+      t,
+      () => [200, { orderbooks: [{ ticker: 'KXTEST-0001', ...(isRenamed ? RENAMED : BOOK) }] }],
+      1
+    )
+    await until(() => (counters.ignored.get('drift') ?? 0) >= 3)
+    t.same(drifts, [['kalshi:KXTEST-0001', RENAMED.orderbook_fp]])
+    isRenamed = false
+    await until(() => states()[0] === null)
+    isRenamed = true
+    await until(() => states()[0] === 'drift')
+    t.equal(drifts.length, 2)
+  }
+)
 
 for (const [what, status, body] of [
   ['does not know the batch endpoint', 404, { error: { code: 'not_found', message: 'not found' } }],

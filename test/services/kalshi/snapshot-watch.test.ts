@@ -84,3 +84,14 @@ t.test('a market that is to be renewed is subscribed anew at once, and once', as
   table.resynced(slot)
   t.same(watch.take(TIMEOUT_MS), { ask: [], resubscribe: [], report: [] })
 })
+
+t.test('a book whose snapshots were useless is asked for at once when they count again', async (t) => {
+  const { watch, slot, table } = open()
+  table.resynced(slot)
+  table.raise(slot, 'drift')
+  watch.need('A', slot, 0)
+  const before = stepsUntil(watch, 100_000)
+  t.same(before.at(-1), ['report', 96], 'the next would come a minute later')
+  watch.needAfresh('A', slot, 101_000)
+  t.same(watch.take(101_000).ask, ['A'])
+})

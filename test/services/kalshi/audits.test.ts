@@ -3,7 +3,7 @@ import t from 'tap'
 import { VenueRestError } from '../../../services/errors.ts'
 import { BookTable } from '../../../services/integrity/book-table.ts'
 import { Incidents } from '../../../services/integrity/incidents.ts'
-import { KalshiProofs } from '../../../services/kalshi/proofs.ts'
+import { KalshiAudits } from '../../../services/kalshi/audits.ts'
 import { YES } from '../../../services/orderbook/arena.ts'
 
 t.test(
@@ -20,7 +20,7 @@ t.test(
     const singles: string[] = []
     const dropped: string[] = []
     const renewed: number[] = []
-    const proofs = new KalshiProofs({
+    const audits = new KalshiAudits({
       table,
       rest: {
         orderBooks: async () => {
@@ -46,13 +46,13 @@ t.test(
       steadyNow: () => performance.now() + laterMs,
       random: () => 0
     })
-    t.teardown(() => proofs.stop())
-    proofs.start()
-    while (proofs.audit().equal < 2 || renewed.length === 0) await sleep(10)
+    t.teardown(() => audits.stop())
+    audits.start()
+    while (audits.status().audit.equal < 2 || renewed.length === 0) await sleep(10)
     t.equal(batches, 1)
     t.ok(new Set(singles).size === 3)
     t.same([...new Set(renewed)], [2], 'the wrong one is subscribed anew')
-    t.match(proofs.audit(), { failedReads: 1 })
+    t.match(audits.status().audit, { failedReads: 1 })
     laterMs = 600_000
     while (batches < 2) await sleep(10)
     t.same(dropped, [], 'one wrong book is not the connection’s')
@@ -69,7 +69,7 @@ t.test('one book that stays wrong is subscribed anew each time; two are the conn
   const wrong = new Set(['T2'])
   const renewed: number[] = []
   const dropped: string[] = []
-  const proofs = new KalshiProofs({
+  const audits = new KalshiAudits({
     table,
     rest: {
       orderBook: async () => null,
@@ -99,8 +99,8 @@ t.test('one book that stays wrong is subscribed anew each time; two are the conn
     steadyNow: () => performance.now() * 10,
     random: () => 0
   })
-  t.teardown(() => proofs.stop())
-  proofs.start()
+  t.teardown(() => audits.stop())
+  audits.start()
   while (renewed.length < 4) await sleep(10)
   t.same([...new Set(renewed)], [2])
   t.same(dropped, [])
@@ -118,7 +118,7 @@ for (const status of [404, 200])
       table.resynced(slot)
     }
     const read = new Set<string>()
-    const proofs = new KalshiProofs({
+    const audits = new KalshiAudits({
       table,
       rest: {
         orderBooks: async () => {
@@ -144,8 +144,8 @@ for (const status of [404, 200])
       steadyNow: () => performance.now(),
       random: () => 0
     })
-    t.teardown(() => proofs.stop())
-    proofs.start()
-    while (read.size < 2 || proofs.audit().explained.not_read < 1) await sleep(10)
-    t.match(proofs.audit(), { failedReads: 1 }, 'only the batch')
+    t.teardown(() => audits.stop())
+    audits.start()
+    while (read.size < 2 || audits.status().audit.explained.not_read < 1) await sleep(10)
+    t.match(audits.status().audit, { failedReads: 1 }, 'only the batch')
   })

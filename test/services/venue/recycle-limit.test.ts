@@ -1,5 +1,5 @@
 import t from 'tap'
-import { RecycleLimit } from '../../../services/polymarket/recycle-limit.ts'
+import { RecycleLimit } from '../../../services/venue/recycle-limit.ts'
 
 const MINUTE_MS = 60_000
 

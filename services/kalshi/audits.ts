@@ -6,13 +6,14 @@ import type { BookTable } from '../integrity/book-table.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
 import { LevelList } from '../orderbook/levels.ts'
+import { RecycleLimit } from '../venue/recycle-limit.ts'
 import { parseSnapshot } from './parse.ts'
 import { marketId } from './parse-market.ts'
 import type { KalshiRest } from './rest.ts'
 import { TICKERS_PER_REQUEST } from './urls.ts'
 
-/** The stream in what proofs need of it. */
-export interface ProvenStream {
+/** The stream in what audits need of it. */
+export interface AuditedStream {
   /** Null while it is not open. */
   live(): LiveConnection | null
   tickerOf(slot: number): string | undefined
@@ -24,11 +25,11 @@ export interface ProvenStream {
   drop(reason: string): void
 }
 
-export interface KalshiProofsOptions {
+export interface KalshiAuditsOptions {
   table: BookTable
   rest: Pick<KalshiRest, 'orderBook' | 'orderBooks'>
   /** The stream that keeps the books; null while they are polled, for a polled book is what REST says. */
-  stream: () => ProvenStream | null
+  stream: () => AuditedStream | null
   incidents: Incidents
   periodMs: number
   log: Pick<FastifyBaseLogger, 'warn'>
@@ -37,10 +38,9 @@ export interface KalshiProofsOptions {
   random: () => number
 }
 
-/** So many books that stayed wrong, each subscribed anew in between, are the connection's. */
-const RECYCLE_AT_BOOKS = 2
-/** That a book stayed wrong is held against its connection for so long; it is recycled at most that often. */
-const RECYCLE_PAUSE_MS = 600_000
+/** A book that was proven wrong so often in a row stayed so although its market was subscribed anew. */
+const RECYCLE_AT_ATTEMPT = 2
+const CONNECTION = 'kalshi'
 /** Where there are no batches, one book each half second: half of what is served without a key. */
 const SINGLE = 1
 /** What the venue answers, without a book in it, where a market has none. */
@@ -49,21 +49,20 @@ const NO_BOOK: ReadonlySet<number> = new Set([200, 404])
 const NO_BATCHES_MS = 600_000
 
 /** Proves Kalshi's streamed books against its REST API, and tells quiet markets from dead ones. */
-export class KalshiProofs {
-  private readonly options: KalshiProofsOptions
+export class KalshiAudits {
+  private readonly options: KalshiAuditsOptions
   private readonly auditor: Auditor
   private readonly liveness: Liveness
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
   /** The batch endpoint asks for a key by its specification. */
   private batchesAgainAtMs = Number.NEGATIVE_INFINITY
-  private recycledAtMs = Number.NEGATIVE_INFINITY
-  /** When a book was last found wrong again after its market was subscribed anew, by slot. */
-  private readonly stayedWrong = new Map<number, number>()
+  private readonly limit: RecycleLimit
 
-  constructor(options: KalshiProofsOptions) {
+  constructor(options: KalshiAuditsOptions) {
     this.options = options
     const { table, stream, incidents, periodMs, now, steadyNow, random } = options
+    this.limit = new RecycleLimit(steadyNow)
     const shared = { venue: 'kalshi', table, incidents, steadyNow }
     this.auditor = new Auditor({
       ...shared,
@@ -81,6 +80,7 @@ export class KalshiProofs {
     })
     this.liveness = new Liveness({
       ...shared,
+      leadMs: this.auditor.leadMs,
       connections: () => {
         const live = stream()?.live() ?? null
         return live === null ? [] : [live]
@@ -102,12 +102,8 @@ export class KalshiProofs {
     this.liveness.stop()
   }
 
-  audit(): AuditStatus {
-    return this.auditor.status()
-  }
-
-  livenessStatus(): LivenessStatus {
-    return this.liveness.status()
+  status(): { audit: AuditStatus; liveness: LivenessStatus } {
+    return { audit: this.auditor.status(), liveness: this.liveness.status() }
   }
 
   /** Milliseconds since a book was compared and not found wrong; null before the first time. */
@@ -157,25 +153,20 @@ export class KalshiProofs {
     if (parseSnapshot(book, false, this.yes, this.no)) take(slot, this.yes, this.no)
   }
 
+  /** A snapshot would make it right for a moment only, where its changes do not come. */
   private repair(slot: number, attempt: number): void {
-    const { stream, steadyNow } = this.options
-    const nowMs = steadyNow()
-    // A snapshot would make it right for a moment only, where its changes do not come.
-    stream()?.renew(slot)
-    this.stayedWrong.delete(slot)
-    if (attempt > 1) this.stayedWrong.set(slot, nowMs)
-    for (const [other, atMs] of this.stayedWrong)
-      if (nowMs - atMs > RECYCLE_PAUSE_MS) this.stayedWrong.delete(other)
-    if (this.stayedWrong.size < RECYCLE_AT_BOOKS || nowMs - this.recycledAtMs < RECYCLE_PAUSE_MS) return
-    this.recycle('books stayed wrong')
+    const stream = this.options.stream()
+    const ticker = stream?.tickerOf(slot)
+    if (stream === null || ticker === undefined) return
+    stream.renew(slot)
+    if (attempt >= RECYCLE_AT_ATTEMPT && this.limit.stayedWrong(CONNECTION, ticker))
+      this.recycle('two books stayed wrong')
   }
 
   private recycle(reason: string): void {
-    const { stream, steadyNow, incidents, log } = this.options
-    this.recycledAtMs = steadyNow()
-    this.stayedWrong.clear()
-    incidents.note({ venue: 'kalshi', kind: 'connection_recycled', connection: 'kalshi', detail: reason })
-    log.warn({ connection: 'kalshi', reason }, 'the connection is given up')
+    const { stream, incidents, log } = this.options
+    incidents.note({ venue: 'kalshi', kind: 'connection_recycled', connection: CONNECTION, detail: reason })
+    log.warn({ connection: CONNECTION, reason }, 'the connection is given up')
     stream()?.drop(reason)
   }
 }

@@ -21,11 +21,11 @@ export class RecycleLimit {
   }
 
   /** Notes that a book stayed wrong after its repairs; returns whether its connection is to be given up for it now. */
-  stayedWrong(connection: string, assetId: string): boolean {
+  stayedWrong(connection: string, book: string): boolean {
     const nowMs = this.steadyNow()
     this.forget(nowMs)
     const books = this.wrongs.get(connection) ?? new Map<string, number>()
-    this.wrongs.set(connection, books.set(assetId, nowMs))
+    this.wrongs.set(connection, books.set(book, nowMs))
     const sinceMs = nowMs - this.recycledAtMs
     if (books.size < BOOKS_MIN || sinceMs < this.pauseMs) return false
     const isFirst = sinceMs >= 2 * PAUSE_MAX_MS
@@ -37,7 +37,7 @@ export class RecycleLimit {
 
   private forget(nowMs: number): void {
     for (const [connection, books] of this.wrongs) {
-      for (const [assetId, atMs] of books) if (nowMs - atMs >= FORGET_AFTER_MS) books.delete(assetId)
+      for (const [book, atMs] of books) if (nowMs - atMs >= FORGET_AFTER_MS) books.delete(book)
       if (books.size === 0) this.wrongs.delete(connection)
     }
   }
