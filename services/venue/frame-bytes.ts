@@ -48,23 +48,39 @@ export function stringEnd(start: number): number {
 /** Returns the position of the first byte from `start` on that is no digit. */
 export function digitsEnd(start: number): number {
   let at = start
+  while (areDigits(VIEW.getInt32(at, true))) at += 4
   while ((BYTES[at] as number) >= ZERO && (BYTES[at] as number) <= NINE) at++
   return at
 }
 
 /** Returns the number that at most 15 digits make. */
 export function integerOf(start: number, end: number): number {
-  // Nine digits fit 32 bits, where multiplying takes half as long; what is before them comes apart.
-  const middle = Math.max(start, end - 9)
+  // Eight digits fit 32 bits, where multiplying takes half as long; what is before them comes apart.
+  const middle = Math.max(start, end - 8)
   return middle === start
     ? shortInteger(start, end)
-    : shortInteger(start, middle) * 1e9 + shortInteger(middle, end)
+    : shortInteger(start, middle) * 1e8 + shortInteger(middle, end)
 }
 
 function shortInteger(start: number, end: number): number {
   let value = 0
-  for (let at = start; at < end; at++) value = (Math.imul(value, 10) + (BYTES[at] as number) - ZERO) | 0
+  let at = start
+  for (; at + 4 <= end; at += 4) value = (Math.imul(value, 10_000) + fourDigits(VIEW.getInt32(at, true))) | 0
+  for (; at < end; at++) value = (Math.imul(value, 10) + (BYTES[at] as number) - ZERO) | 0
   return value
+}
+
+/** The number that four digits make, the first in the lowest byte: pairs are joined, then the two pairs. */
+function fourDigits(four: number): number {
+  const digits = four - 0x30303030
+  const pairs = (Math.imul(digits, 10) + (digits >>> 8)) & 0x00ff00ff
+  return (Math.imul(pairs, 100) + (pairs >>> 16)) & 0xffff
+}
+
+/** True only for four digits. */
+function areDigits(four: number): boolean {
+  const above = four - 0x30303030
+  return ((above | (above + 0x76767676) | four) & 0x80808080) === 0
 }
 
 /**
