@@ -1,9 +1,12 @@
 import { formatPrice, formatSize, ONE_E4 } from '../../services/numbers/decimal.ts'
+import { BookArena, NO, type Outcome, YES } from '../../services/orderbook/arena.ts'
 import { createRandom } from '../../simulator/model/random.ts'
-import { type LevelRange, type SyntheticBook, syntheticBook } from './book.ts'
+import { fillArena, type LevelRange, type SyntheticBook, syntheticBook } from './book.ts'
 import { cyclicChanges } from './changes.ts'
 import { encodeCycle, type FrameCycle } from './frame-cycle.ts'
 
+/** When the books were; each change is a millisecond later than the one before. */
+export const START_MS = 1_795_000_002_204
 /** Active markets are deep: a frame of such a book takes about 9 kB. */
 export const DEEP_LEVELS: LevelRange = { min: 40, max: 230 }
 
@@ -35,7 +38,7 @@ export function polymarketBook(
   )
   return (
     `{"market":"${conditionId}", "asset_id":"${yes}", "bids":[${bids}], "asks":[${asks}], ` +
-    `"hash":"${createRandom(index + 1).hex(40)}", "timestamp":"1795000002204", "event_type":"book"}`
+    `"hash":"${createRandom(index + 1).hex(40)}", "timestamp":"${START_MS}", "event_type":"book"}`
   )
 }
 
@@ -50,23 +53,46 @@ export function polymarketBooks(count: number, markets: number): FrameCycle {
   return encodeCycle(texts)
 }
 
-/** Returns a cycle of `count` price changes, each told for both tokens as the venue does. */
+/** Returns a cycle of `count` price changes, each told for both tokens as the venue does, with hashes of no book. */
 export function polymarketChanges(count: number, markets: number): FrameCycle {
-  const ids = Array.from({ length: markets }, (_, index) => polymarketIds(index))
   const random = createRandom(count)
-  const texts = cyclicChanges(count, markets, DEEP_LEVELS).map(({ market, outcome, price, after }, i) => {
+  return encodeCycle(priceChanges(count, markets, deepBooks(markets), () => random.hex(40)))
+}
+
+/** Returns an arena with the deep book of each market in the slot of its number. */
+export function deepBooks(markets: number): BookArena {
+  const arena = new BookArena(markets, markets * 1_024)
+  for (let market = 0; market < markets; market++)
+    fillArena(arena, market, syntheticBook(market, DEEP_LEVELS))
+  return arena
+}
+
+/** Returns `count` price changes with the best prices that follow each; `hashOf` sees the arena after the change. */
+export function priceChanges(
+  count: number,
+  markets: number,
+  arena: BookArena,
+  hashOf: (market: number, token: Outcome, atMs: number) => string
+): string[] {
+  const ids = Array.from({ length: markets }, (_, index) => polymarketIds(index))
+  return cyclicChanges(count, markets, DEEP_LEVELS).map(({ market, outcome, price, after }, i) => {
+    const atMs = START_MS + 1 + i
     const { conditionId, yes, no } = ids[market] as PolymarketIds
-    const size = formatSize(after)
-    // A bid for NO at p is an ask for YES at 1 - p.
-    const own = { price: outcome === 0 ? price : ONE_E4 - price, side: outcome === 0 ? 'BUY' : 'SELL' }
-    const other = { price: ONE_E4 - own.price, side: outcome === 0 ? 'SELL' : 'BUY' }
-    const element = (asset: string, { price, side }: typeof own) =>
-      `{"asset_id":"${asset}", "price":"${formatPrice(price)}", "size":"${size}", "side":"${side}", ` +
-      `"hash":"${random.hex(40)}", "best_bid":"0.42", "best_ask":"0.43"}`
+    arena.setLevel(market, outcome, price, after)
+    const element = (asset: string, token: Outcome) => {
+      // A bid for NO at p is an ask for YES at 1 - p.
+      const own = token === outcome ? price : ONE_E4 - price
+      const bestBid = Math.max(0, arena.priceAt(market, token, 0))
+      const otherBid = arena.priceAt(market, token === YES ? NO : YES, 0)
+      return (
+        `{"asset_id":"${asset}", "price":"${formatPrice(own)}", "size":"${formatSize(after)}", ` +
+        `"side":"${token === outcome ? 'BUY' : 'SELL'}", "hash":"${hashOf(market, token, atMs)}", ` +
+        `"best_bid":"${formatPrice(bestBid)}", "best_ask":"${formatPrice(otherBid < 0 ? ONE_E4 : ONE_E4 - otherBid)}"}`
+      )
+    }
     return (
-      `{"market":"${conditionId}", "price_changes":[${element(yes, own)}, ${element(no, other)}], ` +
-      `"timestamp":"${1_795_000_002_204 + i}", "event_type":"price_change"}`
+      `{"market":"${conditionId}", "price_changes":[${element(yes, YES)}, ${element(no, NO)}], ` +
+      `"timestamp":"${atMs}", "event_type":"price_change"}`
     )
   })
-  return encodeCycle(texts)
 }
