@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { styleText } from 'node:util'
 import { startServer } from '../server.ts'
 import { readSettings } from '../services/settings.ts'
+import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import { startSimulator } from '../simulator/index.ts'
 import { startBoard } from './board.ts'
 import { MODEL_HELP, MODEL_OPTIONS, simulatorOptions } from './simulator-options.ts'
@@ -18,20 +19,13 @@ export async function demoCommand(args: string[]): Promise<void> {
   const options = parseCommand(args, MODEL_OPTIONS, HELP)
   if (options === null) return
   const simulator = await startSimulator(simulatorOptions(options))
-  const { kalshi, polymarket, controlUrl } = simulator
   const config = readSettings({
     LOG_LEVEL: 'warn',
     VALIDATE_RESPONSES: 'all',
     REDISCOVERY_INTERVAL_MS: '15000',
     ...process.env,
     PORT: String(await freePort(process.env.HOST ?? '127.0.0.1', Number(process.env.PORT ?? 3000))),
-    KALSHI_API_KEY: kalshi.keyId,
-    KALSHI_API_SECRET: kalshi.privateKeyPem,
-    KALSHI_HTTP_BASE: kalshi.httpBase,
-    KALSHI_WS_URL: kalshi.wsUrl,
-    POLYMARKET_HTTP_BASE: polymarket.clobBase,
-    POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
-    POLYMARKET_WS_URL: polymarket.wsUrl
+    ...gatewaySettings(simulator)
   })
   let stopBoard = () => {}
   const app = await startServer({
@@ -48,7 +42,7 @@ export async function demoCommand(args: string[]): Promise<void> {
   API           ${base}/v1/markets?pageSize=5&sort=-volume24h
   Swagger UI    ${base}/docs
   Health        ${base}/v1/healthz
-  Simulator     ${controlUrl}/faults   (switch faults on and watch the verdicts)
+  Simulator     ${simulator.controlUrl}/faults   (switch faults on and watch the verdicts)
 `)
   stopBoard = startBoard(app)
 }

@@ -2,6 +2,7 @@ import type { BookVersion } from '../simulator/control/book-history.ts'
 import type { SimulatorStats } from '../simulator/control/server.ts'
 import type { TrueBookView } from '../simulator/control/true-books.ts'
 import type { FaultName, FaultParameters, Firings } from '../simulator/faults.ts'
+import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import type { Simulator } from '../simulator/index.ts'
 import type { SimStatus, SimVenue } from '../simulator/model/types.ts'
 import { CrossbookProcess } from './process.ts'
@@ -90,15 +91,6 @@ export class Venues {
 
   /** Settings of a gateway that reads these venues. */
   settings(): Record<string, string> {
-    const { kalshi, polymarket } = this.addresses
-    return {
-      KALSHI_API_KEY: kalshi.keyId,
-      KALSHI_API_SECRET: kalshi.privateKeyPem,
-      KALSHI_HTTP_BASE: kalshi.httpBase,
-      KALSHI_WS_URL: kalshi.wsUrl,
-      POLYMARKET_HTTP_BASE: polymarket.clobBase,
-      POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
-      POLYMARKET_WS_URL: polymarket.wsUrl
-    }
+    return gatewaySettings(this.addresses)
   }
 }

@@ -9,6 +9,7 @@ import type { MarketAggregate } from '../schemas/market.ts'
 import { readSettings } from '../services/settings.ts'
 import type { SimulatorStats } from '../simulator/control/server.ts'
 import type { TrueBookView } from '../simulator/control/true-books.ts'
+import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import type { Simulator } from '../simulator/index.ts'
 
 /** A minute of 2,000 messages a second; fewer seconds for a quick look. */
@@ -43,22 +44,16 @@ t.test(
   `${MARKETS} markets a venue at ${RATE} messages a second for ${SECONDS} s`,
   { timeout: 300_000 },
   async (t) => {
-    const { kalshi, polymarket, controlUrl } = await simulator(t)
+    const venues = await simulator(t)
     const control = async <T>(method: string, path: string) =>
-      (await (await fetch(`${controlUrl}${path}`, { method })).json()) as T
+      (await (await fetch(`${venues.controlUrl}${path}`, { method })).json()) as T
     const wires = async () => (await control<{ wires: SimulatorStats }>('GET', '/state')).wires
     const app = await buildApp({
       config: readSettings({
         PORT: '0',
         LOG_LEVEL: 'warn',
         MAX_MARKETS_PER_VENUE: String(2 * MARKETS),
-        KALSHI_API_KEY: kalshi.keyId,
-        KALSHI_API_SECRET: kalshi.privateKeyPem,
-        KALSHI_HTTP_BASE: kalshi.httpBase,
-        KALSHI_WS_URL: kalshi.wsUrl,
-        POLYMARKET_HTTP_BASE: polymarket.clobBase,
-        POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
-        POLYMARKET_WS_URL: polymarket.wsUrl
+        ...gatewaySettings(venues)
       })
     })
     t.teardown(() => app.close())

@@ -3,6 +3,7 @@ import t from 'tap'
 import { buildApp } from '../app.ts'
 import type { MarketAggregate } from '../schemas/market.ts'
 import type { RecyclerStatus } from '../schemas/recycler.ts'
+import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import { startSimulator } from '../simulator/index.ts'
 import { testConfig } from './helper.ts'
 
@@ -11,19 +12,12 @@ const MARKETS = 150
 
 t.test('a run that an operator starts under traffic is seen by nobody who reads', async (t) => {
   const venue = await startSimulator({ marketsPerVenue: MARKETS, rate: 1_500, churnMs: 0, openDelayMs: 0 })
-  const { kalshi, polymarket } = venue
   const app = await buildApp({
     config: testConfig({
       OPERATOR_API_KEY: KEY,
       VALIDATE_RESPONSES: 'sample',
       POLYMARKET_ASSETS_PER_CONNECTION: 50,
-      KALSHI_API_KEY: kalshi.keyId,
-      KALSHI_API_SECRET: kalshi.privateKeyPem,
-      KALSHI_HTTP_BASE: kalshi.httpBase,
-      KALSHI_WS_URL: kalshi.wsUrl,
-      POLYMARKET_HTTP_BASE: polymarket.clobBase,
-      POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
-      POLYMARKET_WS_URL: polymarket.wsUrl
+      ...gatewaySettings(venue)
     })
   })
   t.teardown(async () => {

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import { type Simulator, startSimulator } from '../simulator/index.ts'
 
 const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
@@ -35,16 +36,9 @@ async function serve(t: Test, settings: Record<string, string>): Promise<Running
   return { child, address, port: Number(new URL(address).port), log }
 }
 
-function settingsOf({ kalshi, polymarket }: Pick<Simulator, 'kalshi' | 'polymarket'>) {
-  return {
-    KALSHI_API_KEY: kalshi.keyId,
-    KALSHI_API_SECRET: kalshi.privateKeyPem.replaceAll('\n', '\\n'),
-    KALSHI_HTTP_BASE: kalshi.httpBase,
-    KALSHI_WS_URL: kalshi.wsUrl,
-    POLYMARKET_HTTP_BASE: polymarket.clobBase,
-    POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
-    POLYMARKET_WS_URL: polymarket.wsUrl
-  }
+function settingsOf(simulator: Pick<Simulator, 'kalshi' | 'polymarket'>) {
+  const settings = gatewaySettings(simulator)
+  return { ...settings, KALSHI_API_SECRET: settings.KALSHI_API_SECRET.replaceAll('\n', '\\n') }
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

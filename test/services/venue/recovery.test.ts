@@ -5,6 +5,7 @@ import type { Config } from '../../../schemas/config.ts'
 import type { Health } from '../../../schemas/health.ts'
 import { BookTable } from '../../../services/integrity/book-table.ts'
 import { Recovery } from '../../../services/venue/recovery.ts'
+import { gatewaySettings } from '../../../simulator/gateway-settings.ts'
 import { startSimulator } from '../../../simulator/index.ts'
 import { testConfig } from '../../helper.ts'
 
@@ -56,16 +57,9 @@ t.test('a loss is over when the last book that it took is whole again', async (t
 /** The whole gateway on simulated venues. */
 async function gateway(t: Test, settings: Partial<Config> = {}) {
   const simulator = await startSimulator({ port: 0, marketsPerVenue: 40, rate: 200, churnMs: 0 })
-  const { kalshi, polymarket } = simulator
   const app = await buildApp({
     config: testConfig({
-      KALSHI_API_KEY: kalshi.keyId,
-      KALSHI_API_SECRET: kalshi.privateKeyPem,
-      KALSHI_HTTP_BASE: kalshi.httpBase,
-      KALSHI_WS_URL: kalshi.wsUrl,
-      POLYMARKET_HTTP_BASE: polymarket.clobBase,
-      POLYMARKET_GAMMA_BASE: polymarket.gammaBase,
-      POLYMARKET_WS_URL: polymarket.wsUrl,
+      ...gatewaySettings(simulator),
       POLYMARKET_ASSETS_PER_CONNECTION: 4,
       DIALS_PER_SECOND: 20,
       ...settings
