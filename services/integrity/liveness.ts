@@ -70,8 +70,8 @@ const FLOOR_MS = 5_000
 const UNUSUAL_GAPS = 20
 /** Flagged within 15 s. */
 const LIVELY = { gapMs: 1_000, askAfterMs: 10_000 }
-/** Whose rate is not known yet is asked about after this time. */
-const UNKNOWN_AFTER_MS = 8_000
+/** One that was silent from its opening on has no usual rate; looks once a second flag it within 15 s. */
+const UNKNOWN_AFTER_MS = 12_000
 /** As old as Kalshi's answers may be, and a little more. */
 const LEAD_MS = 16_000
 /** Connections come and go: the usual gaps of so many are kept. */
@@ -192,16 +192,18 @@ export class Liveness {
   }
 
   private silent(connection: LiveConnection, pulse: Pulse, nowMs: number): void {
+    // Asked again as soon as these are in.
+    if (pulse.open > 0) return
     const { table, audit, leadMs } = this.options
+    const { reasons } = table.verdicts
+    const live = [...connection.slots()].filter((slot) => ((reasons[slot] as number) & ~SILENT) === 0)
+    // Looked at again in a second: REST may give it a first book while it is silent.
+    if (live.length === 0) return
     const ageMs = nowMs - pulse.changedAtMs
     const isTelling = ageMs >= leadMs
     pulse.silentAfterMs = isTelling ? ageMs * 2 : leadMs
-    if (pulse.open > 0) return
-    const { reasons } = table.verdicts
-    const live = [...connection.slots()].filter((slot) => ((reasons[slot] as number) & ~SILENT) === 0)
-    if (live.length === 0) return
-    // What is not known to be unusual, or was only quiet a moment ago, is asked about and not flagged.
-    if (!Number.isNaN(pulse.gapMs) && !pulse.wasQuiet) this.flag(connection, pulse, live, ageMs)
+    // What was only quiet a moment ago is asked about and not flagged.
+    if (!pulse.wasQuiet) this.flag(connection, pulse, live, ageMs)
     const busiest = live.sort((one, other) => this.gaps.of(one) - this.gaps.of(other)).slice(0, SAMPLE)
     pulse.open = busiest.length
     pulse.equal = 0
@@ -216,7 +218,10 @@ export class Liveness {
   private flag({ key }: LiveConnection, pulse: Pulse, live: readonly number[], ageMs: number): void {
     const { table, incidents, venue } = this.options
     this.counts.silences++
-    const detail = `no data for ${Math.round(ageMs)} ms, where ${Math.round(pulse.gapMs)} ms are usual`
+    const usual = Number.isNaN(pulse.gapMs)
+      ? 'since it was opened'
+      : `where ${Math.round(pulse.gapMs)} ms are usual`
+    const detail = `no data for ${Math.round(ageMs)} ms, ${usual}`
     pulse.incident ??= incidents.note({ venue, kind: 'silent_connection', connection: key, detail })
     for (const slot of live) table.raise(slot, 'silent')
   }

@@ -161,16 +161,67 @@ t.test('silence that nothing proves stays flagged, and ends with the first messa
   t.same(recycled, [], 'a connection that speaks again is not cut for its silence')
 })
 
-t.test('a connection that is silent from its first second on is asked about, not flagged', async (t) => {
+t.test(
+  'a connection that is silent from its opening on is stale in time, and live once it is found quiet',
+  async (t) => {
+    // Whatever came between its opening and the first look: snapshots, or nothing at all.
+    for (const messages of [0, 40]) {
+      const { pass, asked, states, recycled, connection, incidents } = venue(2)
+      connection.messages = messages
+      pass(12_000, [0, 0])
+      t.same(states(), [null, null])
+      pass(2_000, [0, 0])
+      t.same(states(), ['silent', 'silent'], 'within 15 s of its opening')
+      t.equal(asked.length, 2)
+      for (const { done } of asked.splice(0)) done('equal')
+      t.same(states(), ['silent', 'silent'], 'what was read may be from before the silence')
+      pass(4_000, [0, 0])
+      t.equal(asked.length, 2, 'it is asked again when that tells')
+      for (const { done } of asked.splice(0)) done('equal')
+      t.same(states(), [null, null])
+      t.match(incidents.latest(1), [
+        { detail: 'no data for 13000 ms, since it was opened', endedAtMs: Number }
+      ])
+      for (let minute = 0; minute < 60; minute++) {
+        pass(60_000, [0, 0])
+        if (states().some((reason) => reason !== null)) t.fail('it was flagged again in this silence')
+        for (const { done } of asked.splice(0)) done('equal')
+      }
+      t.same(recycled, [], 'a quiet connection is never cut')
+    }
+  }
+)
+
+t.test('a connection that is silent from its opening on, with a wrong book, is cut', async (t) => {
   const { pass, asked, states, recycled } = venue(2)
-  pass(10_000, [0, 0])
-  t.equal(asked.length, 2)
-  t.same(states(), [null, null])
-  for (const { done } of asked.splice(0)) done('equal')
-  pass(10_000, [0, 0])
-  t.equal(asked.length, 2, 'again after twice the time')
-  asked[0]?.done('wrong')
+  pass(14_000, [0, 0])
+  asked[0]?.done('equal')
+  asked[1]?.done('wrong')
   t.same(recycled, ['c/1'])
+  t.same(states(), ['silent', 'silent'], 'its books wait for the next connection')
+})
+
+t.test('audits that are late do not put off the ones that tell', async (t) => {
+  const { pass, asked, states } = venue(1)
+  pass(20_000, [0])
+  const [early] = asked.splice(0)
+  t.same(states(), ['silent'])
+  early?.done('equal')
+  t.same(states(), ['silent'], 'it may have been read before the silence')
+  pass(1_000, [0])
+  asked[0]?.done('equal')
+  t.same(states(), [null])
+})
+
+t.test('a book that REST gave to a connection which never spoke is stale at once', async (t) => {
+  const { pass, asked, states, slots, table } = venue(2)
+  const [first] = slots as [number, number]
+  for (const slot of slots) table.raise(slot, 'awaiting_snapshot')
+  pass(14_000, [0, 0])
+  t.same(asked, [])
+  table.resynced(first)
+  pass(1_000, [0, 0])
+  t.same(states(), ['silent', 'awaiting_snapshot'])
 })
 
 t.test('a connection that was opened again and falls silent at once is stale in time', async (t) => {
