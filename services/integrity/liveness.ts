@@ -258,10 +258,10 @@ export class Liveness {
   }
 
   private ask(slot: number, silentForMs: number, nowMs: number): void {
-    const { table, audit } = this.options
+    const { table, audit, leadMs } = this.options
     if (table.verdicts.state(slot) !== 'live') return
     if (silentForMs <= this.gaps.askAfterMs(slot) || this.asking.has(slot)) return
-    this.gaps.asked(slot, silentForMs)
+    this.gaps.asked(slot, silentForMs, leadMs)
     this.markets.asked++
     this.asking.add(slot)
     audit(slot, this.gaps.unchangedForMs(slot, nowMs), (result) => {

@@ -10,8 +10,8 @@ export interface Lively {
 const FLOOR_MS = 8_000
 /** Silence is unusual after so many usual gaps. */
 const UNUSUAL_GAPS = 8
-/** Found within 30 s, with the time that an audit takes. */
-const LIVELY: Lively = { gapMs: 15_000, askAfterMs: 18_000 }
+/** Found within 30 s, with the time that an audit takes; one that speaks less often is left to the round robin. */
+const LIVELY: Lively = { gapMs: 30_000, askAfterMs: 18_000 }
 const SMOOTHING = 0.1
 /** Before that many gaps nothing is usual. */
 const SAMPLES_MIN = 3
@@ -75,9 +75,12 @@ export class UsualGaps {
     return this.askMs[slot] as number
   }
 
-  /** It was asked about: the next time after twice the silence. A message sets it back. */
-  asked(slot: number, silentForMs: number): void {
-    this.askMs[slot] = 2 * silentForMs
+  /**
+   * It was asked about: the next time after twice the silence, or as soon as a read, which may be `leadMs` old, is
+   * younger than the silence. A message sets it back.
+   */
+  asked(slot: number, silentForMs: number, leadMs: number): void {
+    this.askMs[slot] = silentForMs < leadMs ? leadMs : 2 * silentForMs
   }
 
   private learn(slot: number, gapMs: number): void {
