@@ -3,7 +3,7 @@ import type { SimVenue } from '../simulator/model/types.ts'
 import type { Gateway } from './gateway.ts'
 import { isWhole, type Judgement, judge, signsOf, type Trial } from './judge.ts'
 import type { Sample, Sampler } from './sample.ts'
-import type { Act, Scenario } from './scenarios.ts'
+import type { Act, Scenario } from './scenario.ts'
 import type { Venues } from './venues.ts'
 
 /** How long a gateway may take to be whole before a fault is tried on it. */

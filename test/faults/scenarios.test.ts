@@ -1,6 +1,6 @@
 import t from 'tap'
-import { scenariosOf } from '../../faults/scenarios.ts'
-import { SOLO } from '../../faults/solo.ts'
+import { scenariosOf } from '../../faults/scenarios/index.ts'
+import { SOLO } from '../../faults/solo/index.ts'
 import { tableOf } from '../../faults/table.ts'
 import { VENUES } from '../../faults/venues.ts'
 import { assertParameters } from '../../simulator/fault-catalogue.ts'
