@@ -1,5 +1,6 @@
 import { ArenaFullError } from '../errors.ts'
 import { MAX_SIZE_E6, ONE_E4, type PriceE4, type SizeE6 } from '../numbers/decimal.ts'
+import { levelPrint } from './level-print.ts'
 import type { LevelList } from './levels.ts'
 
 /**
@@ -14,11 +15,12 @@ export type Outcome = typeof YES | typeof NO
 const SHORTEST_RUN = 8
 const CLASSES = 12
 const NONE = -1
-/** A side's entry in `runs`: where its run starts (-1: none), how many levels it holds, its class, one to spare. */
+/** A side's entry in `runs`: where its run starts (-1: none), how many levels it holds, its class, its print. */
 const RUN_FIELDS = 4
 const OFFSET = 0
 const COUNT = 1
 const CLASS = 2
+const PRINT = 3
 /** Below this many levels a loop moves them faster than `copyWithin` starts. */
 const LOOP_MOVE_MAX = 24
 
@@ -32,7 +34,7 @@ export class BookArena {
   readonly capacityLevels: number
   private readonly prices: Uint16Array
   private readonly sizes: Float64Array
-  /** Offset, count and class of each side's run, together: an update finds all three in one cache line. */
+  /** Offset, count, class and print of each side, together: an update finds all four in one cache line. */
   private readonly runs: Int32Array
   private readonly free = new Int32Array(CLASSES).fill(NONE)
   private top = 0
@@ -78,6 +80,11 @@ export class BookArena {
     return index < 0 ? 0 : (this.sizes[(this.runs[side + OFFSET] as number) + index] as number)
   }
 
+  /** The sum of `levelPrint` over a side's levels, mod 2^32 and signed; 0 for an empty side. */
+  sidePrint(slot: number, outcome: Outcome): number {
+    return this.runs[(slot * 2 + outcome) * RUN_FIELDS + PRINT] as number
+  }
+
   /** True when the best bids of YES and NO together reach one dollar: the book could match itself. */
   crossed(slot: number): boolean {
     const yes = this.priceAt(slot, YES, 0)
@@ -95,7 +102,7 @@ export class BookArena {
     }
     const at = (this.runs[side + OFFSET] as number) + index
     const before = this.sizes[at] as number
-    if (size > 0) this.sizes[at] = size
+    if (size > 0) this.resize(side, at, size)
     else this.removeAt(side, index)
     return before
   }
@@ -117,7 +124,7 @@ export class BookArena {
     const size = (this.sizes[at] as number) + change
     if (size < 0 || size > MAX_SIZE_E6) return NONE
     if (size === 0) this.removeAt(side, index)
-    else this.sizes[at] = size
+    else this.resize(side, at, size)
     return size
   }
 
@@ -130,14 +137,18 @@ export class BookArena {
     if (wanted > 0 && sizeClass > (this.runs[side + CLASS] as number)) this.move(side, sizeClass, 0)
     const offset = this.runs[side + OFFSET] as number
     let kept = 0
+    let print = 0
     for (let i = 0; i < levels.count; i++) {
+      const price = levels.price[i] as number
       const size = levels.size[i] as number
       if (size === 0) continue
-      this.prices[offset + kept] = levels.price[i] as number
+      this.prices[offset + kept] = price
       this.sizes[offset + kept] = size
+      print = (print + levelPrint(price, size)) | 0
       kept++
     }
     this.runs[side + COUNT] = kept
+    this.runs[side + PRINT] = print
   }
 
   /** Empties a book and gives its runs back. */
@@ -154,6 +165,7 @@ export class BookArena {
     this.runs[side + OFFSET] = NONE
     this.runs[side + COUNT] = 0
     this.runs[side + CLASS] = NONE
+    this.runs[side + PRINT] = 0
   }
 
   /** Index of a price in its run, or the complement of where it would go. */
@@ -170,6 +182,13 @@ export class BookArena {
       else return middle
     }
     return ~low
+  }
+
+  private resize(side: number, at: number, size: SizeE6): void {
+    const price = this.prices[at] as number
+    const print = (this.runs[side + PRINT] as number) - levelPrint(price, this.sizes[at] as number)
+    this.runs[side + PRINT] = (print + levelPrint(price, size)) | 0
+    this.sizes[at] = size
   }
 
   private insert(side: number, index: number, price: PriceE4, size: SizeE6): void {
@@ -193,6 +212,7 @@ export class BookArena {
     prices[at] = price
     sizes[at] = size
     this.runs[side + COUNT] = count + 1
+    this.runs[side + PRINT] = ((this.runs[side + PRINT] as number) + levelPrint(price, size)) | 0
   }
 
   private removeAt(side: number, index: number): void {
@@ -200,6 +220,8 @@ export class BookArena {
     const at = (this.runs[side + OFFSET] as number) + index
     const count = (this.runs[side + COUNT] as number) - 1
     const end = (this.runs[side + OFFSET] as number) + count
+    const print = levelPrint(prices[at] as number, sizes[at] as number)
+    this.runs[side + PRINT] = ((this.runs[side + PRINT] as number) - print) | 0
     if (end - at > LOOP_MOVE_MAX) {
       prices.copyWithin(at, at + 1, end + 1)
       sizes.copyWithin(at, at + 1, end + 1)

@@ -4,6 +4,7 @@ import { ArenaFullError } from '../../services/errors.ts'
 import { formatPrice, formatSize, MAX_SIZE_E6, ONE_E4 } from '../../services/numbers/decimal.ts'
 import { BookArena, NO, type Outcome, YES } from '../../services/orderbook/arena.ts'
 import { getDepth } from '../../services/orderbook/depth.ts'
+import { levelPrint } from '../../services/orderbook/level-print.ts'
 import { LevelList } from '../../services/orderbook/levels.ts'
 import { mirror } from '../../services/orderbook/mirror.ts'
 import { getQuote } from '../../services/orderbook/quote.ts'
@@ -43,7 +44,9 @@ const slot = fc.nat(2)
 const outcome = fc.constantFrom(YES, NO)
 /** Few prices make runs of inserts and removals at one place; many make long runs. */
 const price = fc.oneof(fc.nat(20), fc.nat(ONE_E4))
-const size = fc.oneof(fc.constant(0), fc.nat(1_000_000), fc.constant(999_999_999_999_999))
+const size = fc.oneof(fc.constant(0), fc.nat(1_000_000), fc.nat(MAX_SIZE_E6), fc.constant(MAX_SIZE_E6))
+/** A step of 2^32 shows in the high half of a size only. */
+const step = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(2 ** 32, -(2 ** 32)))
 const command = fc.oneof(
   fc.record({ kind: fc.constant('set' as const), slot, outcome, price, size }),
   fc.record({
@@ -51,46 +54,50 @@ const command = fc.oneof(
     slot,
     outcome,
     price,
-    size: fc.integer({ min: -9, max: 9 })
+    size: step
   }),
   fc.record({ kind: fc.constant('release' as const), slot }),
   fc.record({
     kind: fc.constant('replace' as const),
     slot,
     outcome,
-    levels: fc.uniqueArray(fc.tuple(price, fc.nat(1_000)), { selector: ([at]) => at, maxLength: 80 })
+    levels: fc.uniqueArray(fc.tuple(price, size), { selector: ([at]) => at, maxLength: 80, size: 'max' })
   })
 )
+type Command = typeof command extends fc.Arbitrary<infer One> ? One : never
+
+/** Does the same to both; false when they answer differently. */
+function agreeOn(one: Command, arena: BookArena, naive: NaiveBooks): boolean {
+  if (one.kind === 'set') {
+    const before = naive.side(one.slot, one.outcome).get(one.price) ?? 0
+    if (arena.setLevel(one.slot, one.outcome, one.price, one.size) !== before) return false
+    naive.set(one.slot, one.outcome, one.price, one.size)
+  } else if (one.kind === 'change') {
+    const after = (naive.side(one.slot, one.outcome).get(one.price) ?? 0) + one.size
+    const said = arena.changeLevel(one.slot, one.outcome, one.price, one.size)
+    const fits = after >= 0 && after <= MAX_SIZE_E6
+    if (said !== (fits ? after : -1)) return false
+    if (fits) naive.set(one.slot, one.outcome, one.price, after)
+  } else if (one.kind === 'release') {
+    arena.release(one.slot)
+    for (const side of [YES, NO] as const) naive.side(one.slot, side).clear()
+  } else {
+    const levels = new LevelList()
+    for (const [at, resting] of one.levels) levels.push(at, resting)
+    if (!levels.sort()) return false
+    arena.replace(one.slot, one.outcome, levels)
+    naive.side(one.slot, one.outcome).clear()
+    for (const [at, resting] of one.levels) naive.set(one.slot, one.outcome, at, resting)
+  }
+  return true
+}
 
 t.test('any sequence of changes equals the naive model', async (t) => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 300 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 300, size: 'max' }), (commands) => {
       const arena = new BookArena(3, 50_000)
       const naive = new NaiveBooks()
-      const levels = new LevelList()
-      for (const one of commands) {
-        if (one.kind === 'set') {
-          const before = naive.side(one.slot, one.outcome).get(one.price) ?? 0
-          if (arena.setLevel(one.slot, one.outcome, one.price, one.size) !== before) return false
-          naive.set(one.slot, one.outcome, one.price, one.size)
-        } else if (one.kind === 'change') {
-          const after = (naive.side(one.slot, one.outcome).get(one.price) ?? 0) + one.size
-          const said = arena.changeLevel(one.slot, one.outcome, one.price, one.size)
-          const fits = after >= 0 && after <= MAX_SIZE_E6
-          if (said !== (fits ? after : -1)) return false
-          if (fits) naive.set(one.slot, one.outcome, one.price, after)
-        } else if (one.kind === 'release') {
-          arena.release(one.slot)
-          for (const side of [YES, NO] as const) naive.side(one.slot, side).clear()
-        } else {
-          levels.clear()
-          for (const [at, resting] of one.levels) levels.push(at, resting)
-          if (!levels.sort()) return false
-          arena.replace(one.slot, one.outcome, levels)
-          naive.side(one.slot, one.outcome).clear()
-          for (const [at, resting] of one.levels) naive.set(one.slot, one.outcome, at, resting)
-        }
-      }
+      for (const one of commands) if (!agreeOn(one, arena, naive)) return false
       for (let at = 0; at < 3; at++) {
         for (const side of [YES, NO] as const) {
           const expected = naive.bestFirst(at, side)
@@ -103,6 +110,39 @@ t.test('any sequence of changes equals the naive model', async (t) => {
     { numRuns: 300 }
   )
   t.pass('all equal')
+})
+
+t.test('the print that is kept of a side is that of its levels after every change', async (t) => {
+  const printOf = (levels: Iterable<[number, number]>) => {
+    let print = 0
+    for (const [at, resting] of levels) print = (print + levelPrint(at, resting)) | 0
+    return print
+  }
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 200, size: 'max' }), (commands) => {
+      const arena = new BookArena(3, 50_000)
+      const naive = new NaiveBooks()
+      return commands.every((one) => {
+        if (!agreeOn(one, arena, naive)) return false
+        const sides = 'outcome' in one ? [one.outcome] : ([YES, NO] as const)
+        return sides.every((side) => arena.sidePrint(one.slot, side) === printOf(naive.side(one.slot, side)))
+      })
+    }),
+    { numRuns: 300 }
+  )
+  t.pass('all equal')
+})
+
+t.test('a change that is refused leaves the print as it was', async (t) => {
+  const arena = new BookArena(2, 8)
+  for (let price = 1; price <= 8; price++) arena.setLevel(0, YES, price, price)
+  const print = arena.sidePrint(0, YES)
+  t.equal(arena.changeLevel(0, YES, 1, -2), -1)
+  t.equal(arena.changeLevel(0, YES, 9, -1), -1)
+  t.throws(() => arena.setLevel(0, YES, 9, 1), ArenaFullError)
+  t.throws(() => arena.setLevel(1, YES, 1, 1), ArenaFullError)
+  t.equal(arena.sidePrint(0, YES), print)
+  t.equal(arena.sidePrint(1, YES), 0)
 })
 
 t.test('a change below zero leaves the book as it was and says so', async (t) => {

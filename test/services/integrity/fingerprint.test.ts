@@ -29,7 +29,7 @@ t.test('a book and a read of it have one fingerprint, whatever their levels', as
     fc.integer({ min: 0, max: MAX_SIZE_E6 })
   )
   fc.assert(
-    fc.property(fc.array(level, { maxLength: 60 }), (levels) => {
+    fc.property(fc.array(level, { maxLength: 60, size: 'max' }), (levels) => {
       const arena = bookOf(levels)
       const yes = listOf(arena, YES)
       yes.push(10_000, 0)
@@ -62,6 +62,61 @@ t.test('every difference changes the fingerprint', async (t) => {
   ]
   t.equal(new Set(prints).size, prints.length)
   t.ok(prints.every((one) => Number.isSafeInteger(one) && one >= 0))
+})
+
+t.test('a book that differs in one level has another fingerprint', async () => {
+  const price = fc.integer({ min: 0, max: 10_000 })
+  const size = fc.integer({ min: 1, max: MAX_SIZE_E6 })
+  const levels = fc.array(fc.tuple(fc.constantFrom<Outcome>(YES, NO), price, size), {
+    maxLength: 60,
+    size: 'max'
+  })
+  const fits = (one: number) => one > 0 && one <= MAX_SIZE_E6
+  fc.assert(
+    fc.property(levels, fc.tuple(price, size), price, size, (rest, [at, resting], otherPrice, otherSize) => {
+      const others = rest.filter(([, one]) => one !== at && one !== otherPrice)
+      const book = print([...others, [YES, at, resting]])
+      const otherSizes = [resting + 2 ** 32, resting - 2 ** 32, resting + 1, otherSize]
+      return (
+        print(others) !== book &&
+        print([...others, [NO, at, resting]]) !== book &&
+        (otherPrice === at || print([...others, [YES, otherPrice, resting]]) !== book) &&
+        otherSizes.every(
+          (one) => !fits(one) || one === resting || print([...others, [YES, at, one]]) !== book
+        )
+      )
+    })
+  )
+})
+
+t.test('a book and its mirror have two fingerprints, unless both sides are alike', async (t) => {
+  const side = fc.array(
+    fc.tuple(fc.integer({ min: 0, max: 10_000 }), fc.integer({ min: 1, max: MAX_SIZE_E6 }))
+  )
+  fc.assert(
+    fc.property(side, side, (yes, no) => {
+      const of = (one: typeof yes, other: typeof no) => {
+        const arena = bookOf([])
+        for (const [price, size] of one) arena.setLevel(SLOT, YES, price, size)
+        for (const [price, size] of other) arena.setLevel(SLOT, NO, price, size)
+        return arena
+      }
+      const book = of(yes, no)
+      const alike = book.sidePrint(SLOT, YES) === book.sidePrint(SLOT, NO)
+      return alike === (fingerprintOf(book, SLOT) === fingerprintOf(of(no, yes), SLOT))
+    })
+  )
+  t.pass('none shared')
+})
+
+t.test('the levels of a read may come in any order', async (t) => {
+  const list = (prices: number[]) => {
+    const levels = new LevelList()
+    for (const price of prices) levels.push(price, price * 2 ** 30)
+    return levels
+  }
+  const none = new LevelList()
+  t.equal(fingerprintOfLevels(list([1, 5, 9]), none), fingerprintOfLevels(list([9, 1, 5]), none))
 })
 
 t.test('books that differ little seldom share a fingerprint', async (t) => {
