@@ -23,8 +23,10 @@ const RecycledConnectionSchema = Type.Object(
     markets: count('Books on it'),
     equal: count('Books that agreed when they were compared first'),
     explained: count('Books that agreed a moment later: a change was in flight'),
-    differed: count('Books that differed and were taken from the new connection'),
-    mended: count('Books that were not whole on the old connection and are on the new one'),
+    differed: count(
+      'Books that agreed at no time; if swapped, an independent read gave what the new connection has'
+    ),
+    mended: count('Books not whole, or proven wrong, on the old connection that are whole on the new one'),
     fillMs: nullable(durationMs('From the start until the new connection had every book; null if never'))
   },
   { $id: 'RecycledConnection', additionalProperties: false, description: 'How one connection was renewed' }

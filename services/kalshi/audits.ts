@@ -6,6 +6,7 @@ import type { BookTable } from '../integrity/book-table.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
 import { LevelList } from '../orderbook/levels.ts'
+import type { IndependentReads } from '../venue/handover-differences.ts'
 import { RecycleLimit } from '../venue/recycle-limit.ts'
 import { parseSnapshot } from './parse.ts'
 import { marketId } from './parse-market.ts'
@@ -72,7 +73,7 @@ export class KalshiAudits {
         return ticker === undefined ? null : marketId(ticker)
       },
       read: (slots, take) => this.read(slots, take),
-      booksPerRead: () => (this.hasBatches() ? TICKERS_PER_REQUEST : SINGLE),
+      booksPerRead: () => this.booksPerRead(),
       periodMs,
       repair: (slot, attempt) => this.repair(slot, attempt),
       now,
@@ -104,6 +105,15 @@ export class KalshiAudits {
 
   status(): { audit: AuditStatus; liveness: LivenessStatus } {
     return { audit: this.auditor.status(), liveness: this.liveness.status() }
+  }
+
+  /** What audits read, for a handover that has to decide between two books of a market. */
+  get reads(): IndependentReads {
+    return {
+      read: (slots, take) => this.read(slots, take),
+      booksPerRead: () => this.booksPerRead(),
+      leadMs: this.auditor.leadMs
+    }
   }
 
   /** Milliseconds since a book was compared and not found wrong; null before the first time. */
@@ -142,6 +152,10 @@ export class KalshiAudits {
       if (error instanceof VenueRestError && NO_BOOK.has(error.status ?? 0) && !error.retryable) return null
       throw error
     }
+  }
+
+  private booksPerRead(): number {
+    return this.hasBatches() ? TICKERS_PER_REQUEST : SINGLE
   }
 
   private hasBatches(): boolean {

@@ -233,7 +233,9 @@ export class KalshiFeed implements VenueFeed {
         this.stream = stream
         this.renewal = null
       },
+      reads: this.audits.reads,
       fillTimeoutMs: FILL_TIMEOUTS * config.SNAPSHOT_TIMEOUT_MS,
+      readTimeoutMs: config.SNAPSHOT_TIMEOUT_MS,
       steadyNow
     })
     this.renewal = renewal

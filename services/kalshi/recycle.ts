@@ -1,5 +1,6 @@
 import { BookTable } from '../integrity/book-table.ts'
 import { handOver } from '../venue/handover.ts'
+import type { IndependentReads } from '../venue/handover-differences.ts'
 import type { ConnectionRecycle } from '../venue/recycle.ts'
 import { KalshiBooks } from './books.ts'
 import { marketId } from './parse-market.ts'
@@ -14,7 +15,9 @@ export interface StreamRenewalOptions {
   current: () => KalshiStream | null
   /** From now on this one does. */
   onSwapped: (stream: KalshiStream) => void
+  reads: IndependentReads
   fillTimeoutMs: number
+  readTimeoutMs: number
   steadyNow: () => number
 }
 
@@ -60,7 +63,9 @@ export class StreamRenewal {
         isOpen: () => stream.status().state === 'open',
         failure: () => this.failure(old),
         signal,
+        reads: options.reads,
         fillTimeoutMs: options.fillTimeoutMs,
+        readTimeoutMs: options.readTimeoutMs,
         steadyNow: options.steadyNow
       })
       const ids = new Map([...options.books.followed()].map(([ticker, slot]) => [slot, marketId(ticker)]))

@@ -5,6 +5,7 @@ import type { BookTable } from '../integrity/book-table.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
 import { LevelList } from '../orderbook/levels.ts'
+import type { IndependentReads } from '../venue/handover-differences.ts'
 import { RecycleLimit } from '../venue/recycle-limit.ts'
 import { fillBook } from './book-writer.ts'
 import { BOOKS_PER_CALL, type PolymarketRest } from './rest.ts'
@@ -92,6 +93,15 @@ export class PolymarketAudits {
 
   status(): { audit: AuditStatus; liveness: LivenessStatus } {
     return { audit: this.auditor.status(), liveness: this.liveness.status() }
+  }
+
+  /** What audits read, for a handover that has to decide between two books of an asset. */
+  get reads(): IndependentReads {
+    return {
+      read: (slots, take) => this.read(slots, take),
+      booksPerRead: () => BOOKS_PER_CALL,
+      leadMs: this.auditor.leadMs
+    }
   }
 
   /** Milliseconds since a book was compared and not found wrong; null before the first time. */

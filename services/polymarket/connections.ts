@@ -104,7 +104,10 @@ export class PolymarketConnections {
 
   /** Renews every connection, one after the other; yields how each went, with its name. */
   async *renew(
-    options: Pick<ShardRenewalOptions, 'complementOf' | 'signal' | 'fillTimeoutMs'>
+    options: Pick<
+      ShardRenewalOptions,
+      'complementOf' | 'signal' | 'reads' | 'fillTimeoutMs' | 'readTimeoutMs'
+    >
   ): AsyncGenerator<HandoverReport & { name: string }> {
     for (const old of [...this.connections]) {
       const { books, table, onOverdue, steadyNow } = this.options

@@ -219,7 +219,9 @@ export class PolymarketFeed implements VenueFeed {
     const shards = this.connections.renew({
       complementOf: (assetId) => this.complementOf(assetId),
       signal,
-      fillTimeoutMs: FILL_TIMEOUTS * this.config.SNAPSHOT_TIMEOUT_MS
+      reads: this.audits.reads,
+      fillTimeoutMs: FILL_TIMEOUTS * this.config.SNAPSHOT_TIMEOUT_MS,
+      readTimeoutMs: this.config.SNAPSHOT_TIMEOUT_MS
     })
     for await (const { differed, ...report } of shards) {
       const named = differed.map(({ slot, difference }) => ({

@@ -1,5 +1,6 @@
 import { BookTable } from '../integrity/book-table.ts'
 import { type HandoverReport, handOver } from '../venue/handover.ts'
+import type { IndependentReads } from '../venue/handover-differences.ts'
 import { PolymarketBooks } from './books.ts'
 import type { PolymarketConnection } from './connection.ts'
 
@@ -19,7 +20,9 @@ export interface ShardRenewalOptions {
   /** From now on the new connection keeps the books; those named need a snapshot. */
   onSwapped: (connection: PolymarketConnection, unfilled: readonly string[]) => void
   signal: AbortSignal
+  reads: IndependentReads
   fillTimeoutMs: number
+  readTimeoutMs: number
   steadyNow: () => number
 }
 
@@ -79,7 +82,9 @@ export async function renewShard(options: ShardRenewalOptions): Promise<Handover
       isOpen: () => connection.isOpen,
       failure: () => (options.isCurrent() ? null : 'the live connection was closed'),
       signal: options.signal,
+      reads: options.reads,
       fillTimeoutMs: options.fillTimeoutMs,
+      readTimeoutMs: options.readTimeoutMs,
       steadyNow
     })
   } finally {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BookDifference, diffBooks, isWhole, takeBook } from '../integrity/book-diff.ts'
+import { type BookDifference, isWhole, takeBook } from '../integrity/book-diff.ts'
 import type { BookTable } from '../integrity/book-table.ts'
 import { reasonBits } from '../integrity/verdict.ts'
+import { Differences, type IndependentReads } from './handover-differences.ts'
 
 export interface HandoverOptions {
   live: BookTable
@@ -16,8 +17,13 @@ export interface HandoverOptions {
   /** Why the new connection will never do, such as a key that was refused; null while it may. */
   failure: () => string | null
   signal: AbortSignal
+  /** What decides between books that differ. */
+  reads: IndependentReads
   fillTimeoutMs: number
-  /** How long books that differ are compared again: a change may be in flight on one of the connections. */
+  /** How long reads may take to explain the differences, from when they can tell. */
+  readTimeoutMs: number
+  readEveryMs?: number
+  /** How long books that differ are compared before they are read: a change may be in flight on one connection. */
   settleMs?: number
   compareEveryMs?: number
   /** Milliseconds on a clock that never jumps. */
@@ -33,83 +39,95 @@ export interface HandoverReport {
   equal: number
   /** Books that agreed later: a change was in flight. */
   explained: number
-  /** Books that agreed at no time, with how they differed last; the new connection's are served from now on. */
+  /**
+   * Books that agreed at no time, with how they differed last. Where the connections were swapped, an independent read
+   * gave the new one's, which are served from now on: the old one had lost a change.
+   */
   differed: { slot: number; difference: BookDifference }[]
-  /** Books that the old connection had not whole and that are whole now. */
+  /** Books that the old connection had not whole, or proven wrong, and that are whole now. */
   mended: number
   /** From the start until every book was filled; null if that was never so. */
   fillMs: number | null
 }
 
 const SETTLE_MS = 2_000
+const READ_EVERY_MS = 1_000
 const COMPARE_EVERY_MS = 20
-/** With more than this share of books that differ the new connection is the odd one. */
-const DIFFERING_SHARE_MAX = 0.5
 const DISPROVED = reasonBits(['hash_mismatch', 'audit_mismatch'])
 
 /**
  * Hands the books of a connection over to a new one, make before break: waits until the new one has filled its shadow
- * books, compares them with the live ones level by level, and swaps in one synchronous step. The live books stay as
- * they are until then, and none is ever without its connection. A new one that does not fill is left out: the caller
- * closes whichever of the two does not keep the books.
+ * books, compares them with the live ones level by level, and swaps in one synchronous step when all agree, or an
+ * independent read explains what differs. The live books stay as they are until then, and none is ever without its
+ * connection. A new one that does not fill, or differs with nothing to explain it, is left out: the caller closes
+ * whichever of the two does not keep the books.
  */
 export async function handOver(options: HandoverOptions): Promise<HandoverReport> {
-  const { live, shadow, align, swap, isOpen, failure, signal, fillTimeoutMs, steadyNow } = options
+  const { live, shadow, align, swap, isOpen, failure, signal, reads, steadyNow } = options
+  const { fillTimeoutMs, readTimeoutMs, readEveryMs = READ_EVERY_MS } = options
   const { settleMs = SETTLE_MS, compareEveryMs = COMPARE_EVERY_MS } = options
   const startedMs = steadyNow()
+  /** From the moment that every book was filled. */
+  const decideWithinMs = Math.max(settleMs, reads.leadMs) + readTimeoutMs
+  const differences = new Differences({ live, shadow, reads, readEveryMs, steadyNow })
   /** Books that agreed, and whether they did when first compared. */
   const agreed = new Map<number, boolean>()
   const seen = new Set<number>()
-  const differing = new Map<number, BookDifference>()
   let filledMs: number | null = null
 
-  for (;;) {
-    const nowMs = steadyNow()
-    const slots = align()
-    const unfilled = slots.filter((slot) => !isSound(shadow, slot))
-    const missing = unfilled.filter((slot) => isWhole(live, slot)).length
-    for (const slot of slots) {
-      if (agreed.has(slot) || !isSound(shadow, slot)) continue
-      // What a book shows that is known not to be whole says nothing of the new one.
-      if (!isWhole(live, slot)) continue
-      const difference = diffBooks(live, shadow, slot)
-      if (difference === null) {
-        agreed.set(slot, !seen.has(slot))
-        differing.delete(slot)
-      } else differing.set(slot, difference)
-      seen.add(slot)
-    }
-    if (missing === 0 && isOpen()) filledMs ??= nowMs
-    const differed = slots.flatMap((slot) => {
-      const difference = differing.get(slot)
-      return difference === undefined ? [] : [{ slot, difference }]
-    })
-    const equal = slots.filter((slot) => agreed.get(slot) === true).length
-    const report = (reason: string | null): HandoverReport => ({
-      outcome: reason === null ? 'swapped' : 'kept',
-      reason,
-      markets: slots.length,
-      equal,
-      explained: slots.filter((slot) => agreed.get(slot) === false).length,
-      differed,
-      mended: 0,
-      fillMs: filledMs === null ? null : Math.round(filledMs - startedMs)
-    })
+  try {
+    for (;;) {
+      const nowMs = steadyNow()
+      const slots = align()
+      const unfilled = slots.filter((slot) => !isSound(shadow, slot))
+      const missing = unfilled.filter((slot) => isWhole(live, slot)).length
+      for (const slot of slots) {
+        // What it agreed in is not what it will be filled with.
+        if (!isSound(shadow, slot)) agreed.delete(slot)
+        if (agreed.has(slot)) continue
+        // What a book shows that is known to be wrong, or not to be whole, says nothing of the other.
+        if (!isSound(shadow, slot) || !isSound(live, slot)) differences.forget(slot)
+        else {
+          if (differences.agree(slot, nowMs)) agreed.set(slot, !seen.has(slot))
+          seen.add(slot)
+        }
+      }
+      const isFilled = missing === 0 && isOpen()
+      if (isFilled) filledMs ??= nowMs
+      const differing = differences.among(slots)
+      const unexplained = differing.filter(({ isExplained }) => !isExplained).length
+      const equal = slots.filter((slot) => agreed.get(slot) === true).length
+      const report = (reason: string | null): HandoverReport => ({
+        outcome: reason === null ? 'swapped' : 'kept',
+        reason,
+        markets: slots.length,
+        equal,
+        explained: slots.filter((slot) => agreed.get(slot) === false).length,
+        differed: differing.map(({ slot, difference }) => ({ slot, difference })),
+        mended: 0,
+        fillMs: filledMs === null ? null : Math.round(filledMs - startedMs)
+      })
 
-    const why = signal.aborted ? 'the run was ended' : failure()
-    if (why !== null) return report(why)
-    const isSettled = filledMs !== null && (differed.length === 0 || nowMs - filledMs >= settleMs)
-    if (isSettled && missing === 0 && isOpen()) {
-      if (differed.length > slots.length * DIFFERING_SHARE_MAX)
-        return report('most books of the new connection differ from the live ones')
-      const broken = slots.filter((slot) => !isWhole(live, slot))
-      const left = new Set(slots.filter((slot) => !takeBook(live, shadow, slot) || !isSound(shadow, slot)))
-      swap([...left])
-      return { ...report(null), mended: broken.filter((slot) => !left.has(slot)).length }
+      const why = signal.aborted ? 'the run was ended' : failure()
+      if (why !== null) return report(why)
+      if (isFilled && unexplained === 0) {
+        const broken = slots.filter((slot) => !isSound(live, slot))
+        const left = new Set(slots.filter((slot) => !takeBook(live, shadow, slot) || !isSound(shadow, slot)))
+        swap([...left])
+        return { ...report(null), mended: broken.filter((slot) => !left.has(slot)).length }
+      }
+      const limitMs = filledMs === null ? fillTimeoutMs : decideWithinMs
+      if (nowMs - (filledMs ?? startedMs) > limitMs)
+        return report(
+          isFilled
+            ? `${unexplained} of ${slots.length} books differ with nothing to explain it`
+            : `${missing} of ${slots.length} books did not fill in ${Math.round(limitMs)} ms`
+        )
+      if (filledMs !== null && nowMs - filledMs >= settleMs) differences.read(nowMs)
+      await sleep(compareEveryMs)
     }
-    if ((missing > 0 || !isOpen()) && nowMs - startedMs > fillTimeoutMs)
-      return report(`${missing} of ${slots.length} books did not fill in ${Math.round(fillTimeoutMs)} ms`)
-    await sleep(compareEveryMs)
+  } finally {
+    differences.stop()
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import type { Config } from '../../../schemas/config.ts'
 import { loadSigner } from '../../../services/kalshi/auth.ts'
 import { KalshiFeed } from '../../../services/kalshi/feed.ts'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
@@ -8,11 +9,14 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../../
 import type { SimMarket } from '../../../simulator/model/types.ts'
 import { testConfig } from '../../helper.ts'
 
+/** Reads count as young after 2 s, and an audit of its own takes longer than a handover. */
+const EARLY_READS = { AUDIT_PERIOD_MS: 4_000, SNAPSHOT_TIMEOUT_MS: 1_000 }
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5)
 }
 
-async function setUp(t: Test, options: SimulatorOptions = {}, hasKey = true) {
+async function setUp(t: Test, options: SimulatorOptions = {}, config: Partial<Config> = {}, hasKey = true) {
   const venue = await startSimulator({
     marketsPerVenue: 40,
     rate: 1_000,
@@ -28,7 +32,8 @@ async function setUp(t: Test, options: SimulatorOptions = {}, hasKey = true) {
       KALSHI_WS_URL: venue.kalshi.wsUrl,
       MAX_MARKETS_PER_VENUE: 60,
       SNAPSHOT_TIMEOUT_MS: 400,
-      KALSHI_POLL_INTERVAL_MS: 250
+      KALSHI_POLL_INTERVAL_MS: 250,
+      ...config
     }),
     signer: hasKey ? loadSigner(venue.kalshi.keyId, venue.kalshi.privateKeyPem) : null,
     log: { info: () => {}, warn: () => {} }
@@ -90,7 +95,8 @@ t.test('under traffic the connection is renewed and no book ever leaves live', a
   const [after] = feed.status().connections
   t.same(seen, [], 'no book changed its state')
   const [connection] = report.connections
-  t.match(connection, { outcome: 'swapped', reason: null, markets: 40, differed: [], mended: 0 })
+  t.match(connection, { outcome: 'swapped', reason: null, markets: 40, mended: 0 })
+  t.same(connection?.differed, [])
   t.equal((connection?.equal ?? 0) + (connection?.explained ?? 0), 40, 'every book agreed')
   t.ok((after?.connectedAtMs ?? 0) > (before?.connectedAtMs ?? 0), 'it is another connection')
   t.equal(report.discoveryError, null)
@@ -105,7 +111,7 @@ t.test('under traffic the connection is renewed and no book ever leaves live', a
 })
 
 t.test('a book that had lost a change is found, told of and mended', async (t) => {
-  const setup = await setUp(t, { rate: 0 })
+  const setup = await setUp(t, { rate: 0 }, EARLY_READS)
   const { store, active, slotOf, stateOf, recycle } = setup
   await until(() => active().every((market) => stateOf(market) === 'live'))
   const [wrong] = active() as [SimMarket]
@@ -125,6 +131,42 @@ t.test('a book that had lost a change is found, told of and mended', async (t) =
   t.ok(isTrue(setup, wrong))
   t.equal(stateOf(wrong), 'live')
 })
+
+t.test(
+  'where REST agrees with neither, or cannot be asked, the old connection and its books stay',
+  async (t) => {
+    for (const isAsked of [true, false]) {
+      const setup = await setUp(t, { rate: 0 }, EARLY_READS)
+      const { venue, store, feed, active, slotOf, stateOf, recycle } = setup
+      await until(() => active().every((market) => stateOf(market) === 'live'))
+      const [other] = active() as [SimMarket]
+      const slot = slotOf(other)
+      store.books.arena.setLevel(slot, YES, 1, 7_000_000)
+      // A book that goes on without a word: the new connection's snapshot and each read differ.
+      let sizeE6 = 1_000_000
+      const changing = setInterval(() => other.book.bids.set(2, sizeE6++), 1)
+      t.teardown(() => clearInterval(changing))
+      if (!isAsked) venue.faults.set('kalshi', 'rest_status', { count: 1_000 })
+      const before = feed.status().connections.map(({ connectedAtMs }) => connectedAtMs)
+      const version = store.books.versions[slot]
+      const seen = watch(setup)
+      const { connections } = await recycle()
+      const kept = connections.filter(({ outcome }) => outcome === 'kept')
+      t.match(kept, [
+        {
+          reason: /^1 of \d+ books differ with nothing to explain it$/,
+          differed: [{ marketId: `kalshi:${other.id}` }]
+        }
+      ])
+      t.equal(kept.length, 1)
+      const after = feed.status().connections.map(({ connectedAtMs }) => connectedAtMs)
+      t.equal(after.filter((atMs, i) => atMs === before[i]).length, 1, 'it is the same connection')
+      t.equal(store.books.versions[slot], version, 'its book is untouched')
+      t.equal(store.books.arena.sizeOf(slot, YES, 1), 7_000_000)
+      t.same(seen, [], 'no book ever left live')
+    }
+  }
+)
 
 t.test('a connection that does not fill is dropped and the old one stays', async (t) => {
   const setup = await setUp(t)
@@ -153,7 +195,7 @@ t.test('an ended run leaves all as it was', async (t) => {
 })
 
 t.test('polled books have no connection to renew; the markets are discovered anew', async (t) => {
-  const { venue, recycle } = await setUp(t, {}, false)
+  const { venue, recycle } = await setUp(t, {}, {}, false)
   const added = venue.world.markets('kalshi').length
   const report = await recycle()
   t.match(report, { connections: [], discoveryError: null })
