@@ -78,7 +78,7 @@ export function judge(given: Trial): Judgement {
   const trial = withoutBroken(given)
   const { samples, firedAtMs, concerned } = trial
   const detected = detection(trial)
-  const wrongLive = wrongSpans(trial.venue, samples)
+  const { worst, ...wrongLive } = wrongSpans(trial.venue, samples)
   const recoveredMs = recovery(trial, detected)
   const falseAlarms = alarmsWithoutCause(trial)
   const failures: string[] = []
@@ -91,7 +91,9 @@ export function judge(given: Trial): Judgement {
       failures.push(`detected after ${detected.afterMs} ms, the limit is ${trial.detectMs} ms`)
   }
   if (wrongLive.longestMs > trial.limitMs)
-    failures.push(`a wrong book was live for ${wrongLive.longestMs} ms, the limit is ${trial.limitMs} ms`)
+    failures.push(
+      `${worst} was wrong and live for ${wrongLive.longestMs} ms, the limit is ${trial.limitMs} ms`
+    )
   if (recoveredMs === null) {
     const last = samples.at(-1)
     const lost = [...concerned].filter((id) => !isWhole(last?.books.get(id)))
@@ -131,10 +133,14 @@ function detection(trial: Trial): Judgement['detected'] {
  * Adds up how long books were seen wrong and live. A span goes from the first look that saw it to the last, so it is
  * never longer than the truth; one that a single look saw may have been messages in flight and counts as nothing.
  */
-function wrongSpans(venue: string, samples: readonly Sample[]): Judgement['wrongLive'] {
+function wrongSpans(
+  venue: string,
+  samples: readonly Sample[]
+): Judgement['wrongLive'] & { worst: string | null } {
   const spans = new Map<string, { fromMs: number; lastMs: number }>()
   const totals = new Map<string, number>()
   let longestMs = 0
+  let worst: string | null = null
   for (const { atMs, books } of samples) {
     for (const [id, { state, right }] of books) {
       if (!id.startsWith(`${venue}:`)) continue
@@ -147,12 +153,15 @@ function wrongSpans(venue: string, samples: readonly Sample[]): Judgement['wrong
       else {
         totals.set(id, (totals.get(id) ?? 0) + atMs - span.lastMs)
         span.lastMs = atMs
-        longestMs = Math.max(longestMs, atMs - span.fromMs)
+        if (atMs - span.fromMs > longestMs) {
+          longestMs = atMs - span.fromMs
+          worst = id
+        }
       }
     }
   }
   const marketMs = [...totals.values()].reduce((sum, ms) => sum + ms, 0)
-  return { books: totals.size, marketMs, longestMs }
+  return { books: totals.size, marketMs, longestMs, worst }
 }
 
 /** The first look from which on every concerned book stayed whole, after detection where there was one. */

@@ -4,6 +4,7 @@ import type { Gateway } from './gateway.ts'
 import { isWhole, type Judgement, judge, signsOf, type Trial } from './judge.ts'
 import type { Sample, Sampler } from './sample.ts'
 import type { Act, Scenario } from './scenario.ts'
+import { unreceived } from './unreceived.ts'
 import type { Venues } from './venues.ts'
 
 /** How long a gateway may take to be whole before a fault is tried on it. */
@@ -91,6 +92,10 @@ export class Lane {
       tookMs: Math.round(performance.now() - startedMs),
       signs: [...signs].filter((sign) => !ALWAYS_GROWING.test(sign))
     }
+  }
+
+  #unreceived({ withholds }: Scenario): Promise<number | null> {
+    return unreceived(this.#venues, this.#gateway, this.#venue, withholds)
   }
 
   #next(): Promise<Sample | null> {
@@ -192,30 +197,6 @@ export class Lane {
       return firstMs === null ? [] : [Math.max(setAtMs, firstMs)]
     })
     return times.length > 0 ? Math.min(...times) : STATES_OF_THINGS.test(faults.join()) ? setAtMs : null
-  }
-
-  /**
-   * Resolves to the messages that the venue sent, or kept back by this fault, and the gateway has not received; null
-   * where no still moment was found to count them in.
-   */
-  async #unreceived(scenario: Scenario): Promise<number | null> {
-    for (let tries = 0; tries < 40; tries++) {
-      const first = await this.#sent(scenario)
-      const frames = (await this.#gateway.venue(this.#venue))?.counters.frames ?? 0
-      const again = await this.#sent(scenario)
-      if (first === again) return first - frames
-      await sleep(7)
-    }
-    return null
-  }
-
-  async #sent({ withholds }: Scenario): Promise<number> {
-    const { wires, firings } = await this.#venues.state()
-    const kept = withholds === undefined ? 0 : (firings[`${this.#venue}:${withholds}`]?.count ?? 0)
-    const { kalshi, polymarket } = wires
-    return (
-      kept + (this.#venue === 'kalshi' ? kalshi.framesSent : polymarket.framesSent - polymarket.pongsSent)
-    )
   }
 }
 

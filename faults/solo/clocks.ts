@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { on, type Solo, whole } from './place.ts'
+import { messagesLost, on, type Solo, whole } from './place.ts'
 import { undisturbed } from './undisturbed.ts'
 
 /** The hour passes this much faster; more, and the pauses of a busy machine would look like silence. */
@@ -16,7 +16,7 @@ export const ourClockJumps: Solo = {
         await place.gateway.process.tell({ offsetMs })
         await sleep(4_000)
       }
-      return undisturbed(before, place.samples)
+      return undisturbed(before, place.samples, await messagesLost(place))
     })
 }
 
@@ -37,6 +37,6 @@ export const quietHour: Solo = {
       await Promise.all([venues.process.tell({ speed: 1 }), gateway.process.tell({ speed: 1 })])
       const passedMs = (await gateway.health()).uptimeMs
       const failures = passedMs < 3_600_000 ? [`only ${passedMs} ms passed`] : []
-      return undisturbed(before, samples, failures)
+      return undisturbed(before, samples, await messagesLost(place), failures)
     })
 }

@@ -3,6 +3,7 @@ import { Gateway } from '../gateway.ts'
 import { isWhole } from '../judge.ts'
 import { type Sample, Sampler } from '../sample.ts'
 import { AUDIT_PERIOD_MS } from '../scenario.ts'
+import { lostForGood } from '../unreceived.ts'
 import { VENUES, Venues } from '../venues.ts'
 import type { Outcome } from './undisturbed.ts'
 
@@ -61,6 +62,22 @@ export async function whole({ sampler }: Place): Promise<Sample> {
   const sample = await sampler.until((one) => VENUES.every((venue) => isWholeAt(one, venue)), WHOLE_MS)
   if (sample === null) throw new Error('the books did not become whole')
   return sample
+}
+
+/**
+ * Stops the model and resolves to the messages of these venues that the gateway never received; null where that cannot
+ * be counted. Both processes are fresh: all that was ever sent counts.
+ */
+export async function messagesLost(
+  { venues, gateway }: Place,
+  of: readonly SimVenue[] = VENUES
+): Promise<number | null> {
+  await venues.control('POST', '/pause')
+  const counts = await Promise.all(of.map((venue) => lostForGood(venues, gateway, venue)))
+  return counts.reduce<number | null>(
+    (sum, count) => (sum === null || count === null ? null : sum + count),
+    0
+  )
 }
 
 /** Returns a look as it is without one venue. */

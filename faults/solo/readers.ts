@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Gateway } from '../gateway.ts'
 import { VENUES } from '../venues.ts'
-import { on, type Solo, whole } from './place.ts'
+import { messagesLost, on, type Solo, whole } from './place.ts'
 import { undisturbed } from './undisturbed.ts'
 
 const SLOW_CLIENTS = 20
@@ -38,7 +38,7 @@ export const slowClients: Solo = {
       const failures: string[] = []
       if (slowestMs > 1_000) failures.push(`another client waited ${Math.round(slowestMs)} ms`)
       if (grown > 64) failures.push(`memory grew by ${Math.round(grown)} MB`)
-      return undisturbed(before, samples, failures)
+      return undisturbed(before, samples, await messagesLost(place), failures)
     })
 }
 
@@ -61,7 +61,8 @@ export const sigterm: Solo = {
       hangUp()
       const failures = code === 0 ? [] : [`it ended with ${code}`]
       if (tookMs > EXIT_LIMIT_MS) failures.push(`it took ${tookMs} ms to end`)
-      const row = undisturbed(before, samples.slice(0, 0), failures)
+      // Who has ended cannot be asked what it received.
+      const row = undisturbed(before, samples.slice(0, 0), null, failures)
       return { ...row, failures, detected: { by: `exit ${code}`, afterMs: tookMs }, recoveredMs: tookMs }
     })
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SimVenue } from '../../simulator/model/types.ts'
 import { VENUES, type Venues } from '../venues.ts'
-import { isWholeAt, on, type Solo, WHOLE_MS, whole, without } from './place.ts'
+import { isWholeAt, messagesLost, on, type Solo, WHOLE_MS, whole, without } from './place.ts'
 import { undisturbed } from './undisturbed.ts'
 
 /** A client that is refused for good may try again now and then; this many times within the watch is a loop. */
@@ -29,7 +29,7 @@ export function downAtStart(venue: SimVenue): Solo {
           if (before === undefined) throw new Error('the gateway never answered')
           const hide = without(venue)
           return {
-            ...undisturbed(hide(before), samples.map(hide), failures),
+            ...undisturbed(hide(before), samples.map(hide), await messagesLost(place), failures),
             recoveredMs: back === null ? null : back.atMs - backMs
           }
         },
@@ -70,7 +70,9 @@ export function refusedForGood(name: string, spoil: (venues: Venues) => Promise<
         if (tries > LOOP)
           failures.push(`it knocked ${tries} times in ${Math.round((Date.now() - setAtMs) / 1_000)} s`)
         const others = samples.filter(({ atMs }) => atMs > before.atMs).map(without('kalshi'))
-        const row = undisturbed(without('kalshi')(before), others, failures)
+        // Kalshi's books are polled now, and answers of REST count as frames: what it lost cannot be told.
+        const lost = await messagesLost(place, ['polymarket'])
+        const row = undisturbed(without('kalshi')(before), others, lost, failures)
         return { ...row, detected: refused ? { by: 'note', afterMs } : null }
       })
   }

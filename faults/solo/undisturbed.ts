@@ -6,8 +6,16 @@ import { VENUES } from '../venues.ts'
 /** What a run in processes of its own found. */
 export type Outcome = Omit<Row, 'name' | 'venue' | 'tookMs'>
 
-/** Judges something that must disturb nobody, on both venues together. */
-export function undisturbed(before: Sample, samples: Sample[], more: string[] = []): Outcome {
+/**
+ * Judges something that must disturb nobody, on both venues together. No connection of theirs breaks, so that each
+ * message that was lost is one too many; `messagesLost` is null where it could not be counted.
+ */
+export function undisturbed(
+  before: Sample,
+  samples: Sample[],
+  messagesLost: number | null,
+  more: string[] = []
+): Outcome {
   const judgements = VENUES.map((venue) => {
     const concerned = new Set([...before.books.keys()].filter((id) => id.startsWith(`${venue}:`)))
     const trial: Trial = {
@@ -26,6 +34,7 @@ export function undisturbed(before: Sample, samples: Sample[], more: string[] = 
     return judge(trial)
   })
   const [first, second] = judgements as [Judgement, Judgement]
+  const lost = messagesLost === null || messagesLost === 0 ? [] : [`${messagesLost} messages were lost`]
   const sum = (count: (one: Judgement) => number) => count(first) + count(second)
   return {
     detected: null,
@@ -35,13 +44,13 @@ export function undisturbed(before: Sample, samples: Sample[], more: string[] = 
       longestMs: Math.max(first.wrongLive.longestMs, second.wrongLive.longestMs)
     },
     recoveredMs: first.recoveredMs === null ? null : second.recoveredMs,
-    messagesLost: null,
+    messagesLost,
     falseAlarms: {
       books: sum(({ falseAlarms }) => falseAlarms.books),
       reconnects: sum(({ falseAlarms }) => falseAlarms.reconnects),
       example: first.falseAlarms.example ?? second.falseAlarms.example
     },
-    failures: [...first.failures, ...second.failures, ...more],
+    failures: [...first.failures, ...second.failures, ...lost, ...more],
     limitMs: 750,
     signs: []
   }

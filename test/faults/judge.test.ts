@@ -63,7 +63,7 @@ t.test('a wrong book that is live is counted from the first look to the last', a
   const samples = [250, 500, 750, 1_000].map((atMs) => look(atMs, { [A]: WRONG }))
   const { wrongLive, failures } = judge(trial([...samples, look(1_250, { [A]: DOUBTED }), look(1_500)]))
   t.strictSame(wrongLive, { books: 1, marketMs: 750, longestMs: 750 })
-  t.ok(failures.includes('a wrong book was live for 750 ms, the limit is 500 ms'))
+  t.ok(failures.includes('kalshi:A was wrong and live for 750 ms, the limit is 500 ms'))
 })
 
 t.test('one look at a wrong book may have met messages in flight', async (t) => {
