@@ -66,7 +66,7 @@ const DEFAULTS = {
 
 export type Draft = Pick<Scenario, 'name' | 'acts'> & Partial<Scenario>
 
-export const DRIFT = ['reason:drift', 'incident:drift', 'counter:counters.ignored.drift']
+export const DRIFT = ['reason:drift', 'incident:drift']
 export const RECONNECTED = [
   'counter:connections.reconnects',
   'state:stale',

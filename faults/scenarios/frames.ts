@@ -49,7 +49,6 @@ export function frameFaults(venue: SimVenue): Draft[] {
       alarms: [
         'reason:crossed',
         'incident:crossed',
-        'counter:counters.ignored.crossed',
         'mismatch',
         'reason:hash_mismatch',
         'incident:hash_mismatch'
@@ -59,19 +58,14 @@ export function frameFaults(venue: SimVenue): Draft[] {
       name: 'negative level',
       acts: [{ fault: 'negative_level', at: 'market' }, ...STIR],
       ...onBook,
-      alarms: [
-        'reason:negative_level',
-        'incident:negative_level',
-        'counter:counters.ignored.negative_level',
-        ...DRIFT
-      ]
+      alarms: ['reason:negative_level', 'incident:negative_level', ...DRIFT]
     },
     {
       name: 'delta for a market that does not exist',
       acts: [{ fault: 'unknown_ids', at: 'market' }, ...STIR],
       ...onBook,
       concerns: sequenced,
-      alarms: ['counter:counters.ignored.unknown_market', 'counter:counters.ignored.unknown_asset']
+      alarms: [...doubt, 'incident:stray_change']
     },
     {
       name: 'text that is no JSON',
@@ -89,12 +83,7 @@ export function frameFaults(venue: SimVenue): Draft[] {
       ...onBook,
       concerns: 'connection',
       mayReconnect: true,
-      alarms: [
-        'counter:counters.ignored.not_utf8',
-        'counter:counters.ignored.not_json',
-        ...RECONNECTED,
-        ...doubt
-      ]
+      alarms: [...RECONNECTED, ...doubt]
     }
   ]
 }

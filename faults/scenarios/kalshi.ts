@@ -1,5 +1,8 @@
 import type { FaultName, FaultParameters } from '../../simulator/faults.ts'
-import { AT_ONCE, CONNECTION_LIMIT, type Draft, RECONNECTED } from '../scenario.ts'
+import { AT_ONCE, AUDIT_LIMIT, CONNECTION_LIMIT, DRIFT, type Draft, RECONNECTED, STIR } from '../scenario.ts'
+
+/** An answer to a subscribe; it is the one trace of a subscription that is renewed between two looks. */
+const SUBSCRIBED_ANEW = 'counter:counters.ignored.subscribed'
 
 /** What only Kalshi can do. */
 export function kalshiOnly(): Draft[] {
@@ -7,7 +10,7 @@ export function kalshiOnly(): Draft[] {
     name: `error ${code}`,
     acts: [{ fault: 'kalshi_error', with: { code } }],
     concerns: 'connection',
-    alarms: ['state:syncing', 'state:suspect', 'state:stale', 'counter:counters.ignored.error'],
+    alarms: ['state:syncing', 'state:suspect', 'state:stale', SUBSCRIBED_ANEW],
     detectMs: 2_000,
     limitMs: 2_000
   })
@@ -34,14 +37,26 @@ export function kalshiOnly(): Draft[] {
     whenCut('error 26 to a command', 'kalshi_error', { code: 26, count: 1 }),
     {
       name: 'wire form changes',
-      acts: [
-        // Not to whole cents: that form cannot say what these books hold.
-        { fault: 'wire_form', with: { form: 'transition' } },
-        { waitMs: 2_000 }
-      ],
+      acts: [{ fault: 'wire_form', with: { form: 'transition' } }, { waitMs: 2_000 }],
       concerns: 'connection',
       holdMs: 5_000,
       undo: [{ clear: 'wire_form' }, { waitMs: 2_000 }]
+    },
+    {
+      name: 'wire form falls back to cents',
+      // The change is seen at once. But whole cents and contracts cannot say what these books hold, and what the venue
+      // keeps to itself only an audit can show: it lasts for more than one of its periods.
+      acts: [
+        { fault: 'wire_form', with: { form: 'cents' } },
+        ...STIR,
+        { waitMs: 30_000 },
+        { clear: 'wire_form' },
+        ...STIR
+      ],
+      concerns: 'connection',
+      alarms: DRIFT,
+      limitMs: AUDIT_LIMIT,
+      holdMs: 32_000
     },
     {
       name: 'market pauses and goes on',

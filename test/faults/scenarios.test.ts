@@ -26,6 +26,20 @@ for (const venue of VENUES) {
   })
 }
 
+t.test(
+  'a fault that may spoil a book is found in its verdict, an incident or a deed, not in a count of frames',
+  async (t) => {
+    for (const venue of VENUES) {
+      for (const { name, concerns, alarms } of scenariosOf(venue)) {
+        const counts = alarms.filter(
+          (alarm) => /^counter:counters\./.test(alarm) && alarm !== 'counter:counters.ignored.subscribed'
+        )
+        if (concerns !== 'nobody') t.strictSame(counts, [], `${venue} ${name}`)
+      }
+    }
+  }
+)
+
 t.test('the list of the architecture is covered', async (t) => {
   const names = [...VENUES.flatMap(scenariosOf), ...SOLO].map(({ name }) => name.toLowerCase()).join('\n')
   const list =
