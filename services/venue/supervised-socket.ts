@@ -3,6 +3,7 @@ import WebSocket from 'ws'
 import { backoffMs } from './backoff.ts'
 import { Breaker, type BreakerLimits } from './breaker.ts'
 import type { DialPacer } from './dial-pacer.ts'
+import { FrameTap } from './frame-tap.ts'
 import { type KeepAlive, KeepAliveWatch } from './keep-alive-watch.ts'
 import type { ConnectionState, ConnectionStatus } from './port.ts'
 
@@ -203,8 +204,18 @@ export class SupervisedSocket {
   }
 
   private open(): void {
-    const { url, headers, openTimeoutMs, maxFrameBytes } = this.options
+    const { url, headers, openTimeoutMs, maxFrameBytes, now } = this.options
+    const tap = new FrameTap({
+      maxFrameBytes,
+      // The frames of one read came together: one look at the clock for all.
+      onRead: () => {
+        this.readAtMs = now()
+        this.watch.heard = true
+      },
+      onFrame: (frame) => this.message(frame)
+    })
     const socket = new WebSocket(url, {
+      createConnection: tap.connector(url),
       headers: headers(),
       handshakeTimeout: openTimeoutMs,
       maxPayload: maxFrameBytes,
@@ -214,13 +225,9 @@ export class SupervisedSocket {
       skipUTF8Validation: true
     })
     this.socket = socket
-    socket.on('open', () => this.opening())
-    // The frames of one read came together, and `ws` hands them over before the next: one look at the clock for all.
-    socket.on('upgrade', (response) => {
-      response.socket.on('data', () => {
-        this.readAtMs = this.options.now()
-        this.watch.heard = true
-      })
+    socket.on('open', () => {
+      tap.open()
+      this.opening()
     })
     socket.on('message', (data) => this.message(data as Buffer))
     socket.on('unexpected-response', (_request, response) => {
