@@ -1,14 +1,12 @@
-import type { PriceE4 } from '../numbers/decimal.ts'
-
 const STRIDE = 8
 const TIMESTAMP = 0
 const HASH = 1
 const COMPLEMENT_HASH = 2
 /** When it was told, on the steady clock as of the last tick; NONE once that was proved or given up. */
 const PENDING_AT = 3
-const BEST_BID = 4
-const BEST_ASK = 5
-const HEARD_AT = 6
+/** 1 where the best prices of the message were those of the book after it, else 0. */
+const HAD_BEST = 4
+const HEARD_AT = 5
 
 const NONE = -1
 /** A message that is older than the one before it by more than this shows a clock put back, not a wrong order. */
@@ -22,7 +20,7 @@ export interface ToldState {
 
 /**
  * What the venue told last of each whole book, by slot: the time and folded hash of the message, that of the
- * complement, and the best prices. Side by side, since each message writes them all.
+ * complement, and whether the best prices were right. Side by side, since each message writes them all.
  */
 export class ProofMarks {
   private readonly marks: Float64Array
@@ -45,14 +43,7 @@ export class ProofMarks {
     if (this.asides.size > 0) this.asides.delete(slot)
   }
 
-  set(
-    slot: number,
-    timestampMs: number,
-    hash: number,
-    bestBid: PriceE4,
-    bestAsk: PriceE4,
-    tickedAtMs: number
-  ): void {
+  set(slot: number, timestampMs: number, hash: number, hasBest: boolean, tickedAtMs: number): void {
     const { marks } = this
     const entry = slot * STRIDE
     const toldMs = marks[entry + TIMESTAMP] as number
@@ -63,8 +54,7 @@ export class ProofMarks {
     marks[entry + HASH] = hash
     marks[entry + COMPLEMENT_HASH] = NONE
     marks[entry + PENDING_AT] = tickedAtMs
-    marks[entry + BEST_BID] = bestBid
-    marks[entry + BEST_ASK] = bestAsk
+    marks[entry + HAD_BEST] = hasBest ? 1 : 0
     marks[entry + HEARD_AT] = tickedAtMs
   }
 
@@ -113,12 +103,8 @@ export class ProofMarks {
     return this.marks[slot * STRIDE + HEARD_AT] as number
   }
 
-  bestBid(slot: number): PriceE4 {
-    return this.marks[slot * STRIDE + BEST_BID] as number
-  }
-
-  bestAsk(slot: number): PriceE4 {
-    return this.marks[slot * STRIDE + BEST_ASK] as number
+  hadBest(slot: number): boolean {
+    return this.marks[slot * STRIDE + HAD_BEST] === 1
   }
 
   /** What tells the present state where that is not what came last: the later of two in the wrong order. */

@@ -125,7 +125,9 @@ export class BookProofs {
 
   /** After a change or a book was applied: what the whole book must be once its group is over. */
   told(slot: number, timestampMs: number, hash: number, bestBid: PriceE4, bestAsk: PriceE4): void {
-    this.marks.set(slot, timestampMs, hash, bestBid, bestAsk, this.tickedAtMs)
+    // Compared while the book is at hand; it counts only if no other message of the group follows.
+    const hasBest = this.hasBestPrices(slot, bestBid, bestAsk)
+    this.marks.set(slot, timestampMs, hash, hasBest, this.tickedAtMs)
   }
 
   /** The hash of the complement's book in the same message. */
@@ -247,7 +249,7 @@ export class BookProofs {
       doubts.delete(slot)
       return false
     }
-    const hasBest = this.hasBestPrices(slot)
+    const hasBest = marks.hadBest(slot)
     if (!this.budget.isOpen || !facts.isKnown || marks.hash(slot) < 0) {
       marks.done(slot)
       this.judgeBest(slot, hasBest)
@@ -344,12 +346,10 @@ export class BookProofs {
     return true
   }
 
-  private hasBestPrices(slot: number): boolean {
+  private hasBestPrices(slot: number, toldBid: PriceE4, toldAsk: PriceE4): boolean {
     const { arena } = this.table
     const bid = arena.priceAt(slot, YES, 0)
     const otherBid = arena.priceAt(slot, NO, 0)
-    const toldBid = this.marks.bestBid(slot)
-    const toldAsk = this.marks.bestAsk(slot)
     // The venue prints an empty side as 0 and 1.
     const bidFits = toldBid === NOT_TOLD || toldBid === (bid < 0 ? 0 : bid)
     return bidFits && (toldAsk === NOT_TOLD || toldAsk === (otherBid < 0 ? ONE_E4 : ONE_E4 - otherBid))
