@@ -26,8 +26,8 @@ export const TARGETS = {
   /** Of the same with the proof off: what P1 and P2 leave. */
   proofsHashBudget: atMost(1.2),
   proofsEveryHash: atMost(25),
-  proofsWatched: atMost(1.5),
-  proofsAllWatched: atMost(3),
+  proofsWatched: atMost(1.2),
+  proofsAllWatched: atMost(1.4),
   pageAgain: atLeast(0.75),
   pageRandom: atLeast(0.45),
   peerIdentity: atLeast(onNode(10, 6)),

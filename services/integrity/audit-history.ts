@@ -17,27 +17,41 @@ const NONE = -1
 
 /** The last versions of one book: its fingerprint, and since when it was so. */
 class Ring {
-  readonly prints: Float64Array
-  readonly fromMs: Float64Array
+  /** A version's fingerprint and its time side by side: a change writes into one cache line. */
+  private readonly entries: Float64Array
+  private readonly versions: number
   /** Versions since the watch began. */
   count = 0
 
   constructor(versions: number) {
-    this.prints = new Float64Array(versions)
-    this.fromMs = new Float64Array(versions)
+    this.versions = versions
+    this.entries = new Float64Array(versions * 2)
   }
 
   push(print: number, atMs: number): void {
-    const { prints, count } = this
-    if (count > 0 && prints[(count - 1) % prints.length] === print) return
-    prints[count % prints.length] = print
-    this.fromMs[count % prints.length] = atMs
+    const { entries, versions, count } = this
+    if (count > 0 && this.print(count - 1) === print) return
+    const at = (count % versions) * 2
+    entries[at] = print
+    entries[at + 1] = atMs
     this.count++
+  }
+
+  print(version: number): number {
+    return this.entries[(version % this.versions) * 2] as number
+  }
+
+  fromMs(version: number): number {
+    return this.entries[(version % this.versions) * 2 + 1] as number
   }
 
   /** The oldest version that is still there. */
   get oldest(): number {
-    return Math.max(0, this.count - this.prints.length)
+    return Math.max(0, this.count - this.versions)
+  }
+
+  extend(sinceMs: number): void {
+    this.entries[1] = Math.min(this.entries[1] as number, sinceMs)
   }
 }
 
@@ -86,7 +100,7 @@ export class AuditHistory {
   extend(slot: number, sinceMs: number): boolean {
     const ring = this.rings[this.ringOf[slot] as number]
     if (ring?.count !== 1) return false
-    ring.fromMs[0] = Math.min(ring.fromMs[0] as number, sinceMs)
+    ring.extend(sinceMs)
     return true
   }
 
@@ -101,7 +115,7 @@ export class AuditHistory {
   /** True when every version since `fromMs` is known. */
   covers(slot: number, fromMs: number): boolean {
     const ring = this.rings[this.ringOf[slot] as number]
-    return ring !== undefined && (ring.fromMs[ring.oldest % this.versions] as number) <= fromMs
+    return ring !== undefined && ring.fromMs(ring.oldest) <= fromMs
   }
 
   /** Returns whether a book was like this at any time since `fromMs`. */
@@ -109,9 +123,9 @@ export class AuditHistory {
     const ring = this.rings[this.ringOf[slot] as number]
     if (ring === undefined) return false
     for (let i = ring.count - 1; i >= ring.oldest; i--) {
-      if (ring.prints[i % this.versions] === print) return true
+      if (ring.print(i) === print) return true
       // A version lasts until the next one begins.
-      if ((ring.fromMs[i % this.versions] as number) <= fromMs) return false
+      if (ring.fromMs(i) <= fromMs) return false
     }
     return false
   }
