@@ -44,19 +44,19 @@ export function kalshiOnly(): Draft[] {
     },
     {
       name: 'wire form falls back to cents',
-      // The change is seen at once. But whole cents and contracts cannot say what these books hold, and what the venue
-      // keeps to itself only an audit can show: it lasts for more than one of its periods.
+      // Judged are the change, which is seen at once, and the way back. Between them the books lack what whole cents and
+      // contracts cannot say: only an audit can show it, and this is over before one is due.
       acts: [
         { fault: 'wire_form', with: { form: 'cents' } },
         ...STIR,
-        { waitMs: 30_000 },
+        { waitMs: 5_000 },
         { clear: 'wire_form' },
         ...STIR
       ],
       concerns: 'connection',
       alarms: DRIFT,
       limitMs: AUDIT_LIMIT,
-      holdMs: 32_000
+      holdMs: 8_000
     },
     {
       name: 'market pauses and goes on',
