@@ -6,6 +6,7 @@ import { isWhole } from '../judge.ts'
 import { logFolder } from '../process.ts'
 import { look, type Sample } from '../sample.ts'
 import { VENUES, Venues } from '../venues.ts'
+import { type Growth, MemoryWatch } from './memory.ts'
 
 const USAGE = `Usage: npm run soak -- [options]
 
@@ -20,11 +21,10 @@ Runs the whole gateway under load and passing faults, then compares every book w
   --help        this text`
 
 const SETTLE_MS = 90_000
-/** What grows in the first minutes is caches and compiled code. */
-const WARM_MS = 120_000
+/** Often, so that what it costs once is paid in the warm-up, and what it costs each time adds up and shows. */
+const DISCOVERY_MS = 30_000
+/** Of resident memory and of the heap each, after the first two minutes. */
 const MAX_GROWTH = 0.1
-/** Below this, growth is noise of the collector. */
-const NOISE_BYTES = 16 * 1024 * 1024
 
 interface Result {
   seconds: number
@@ -36,8 +36,8 @@ interface Result {
   books: number
   wrong: string[]
   settledMs: number | null
-  warm: { rss: number; heapUsed: number } | null
-  end: { rss: number; heapUsed: number }
+  /** Null where the run was too short to tell. */
+  memory: Growth | null
   failures: string[]
 }
 
@@ -77,6 +77,7 @@ async function soak(): Promise<Result> {
     const gateway = await Gateway.start('soak-gateway', {
       ...venues.settings(),
       LOG_LEVEL: 'warn',
+      REDISCOVERY_INTERVAL_MS: String(DISCOVERY_MS),
       MAX_MARKETS_PER_VENUE: String(2 * markets)
     })
     try {
@@ -95,24 +96,25 @@ async function run(venues: Venues, gateway: Gateway): Promise<Result> {
   for (const venue of VENUES) await venues.setFault(venue, 'auto', { ms: faultsMs })
   const startedMs = performance.now()
   const endMs = startedMs + seconds * 1_000
-  let warm: Result['warm'] = null
+  const watch = new MemoryWatch(seconds * 1_000)
+  const heapUsed = async () => (await gateway.process.tell()).heapUsed
   while (performance.now() < endMs) {
     await sleep(Math.min(2_000, endMs - performance.now()))
     const passedMs = performance.now() - startedMs
-    if (warm === null && passedMs >= WARM_MS) warm = await gateway.process.tell()
     const health = await gateway.health()
+    await watch.look(passedMs, health.process.residentBytes, heapUsed)
     progress(
       `${Math.round(passedMs / 1_000)} s, ${books(health)}, ${Math.round(health.process.residentBytes / 1e6)} MB`
     )
   }
   const lastedMs = performance.now() - startedMs
   const health = await gateway.health()
+  const memory = watch.growth(await heapUsed())
   for (const venue of VENUES) await venues.clearFault(venue, 'auto')
   await venues.control('DELETE', '/faults')
   const { sample, settledMs } = await settle(venues, gateway)
   const wrong = [...sample.books].filter(([, book]) => !isWhole(book))
   const missing = await notServed(venues, sample)
-  const end = await gateway.process.tell()
   const { firings } = await venues.state()
   const fired = Object.entries(firings).reduce(
     (sum, [name, { count }]) => sum + (name.endsWith(':auto') ? 0 : count),
@@ -124,9 +126,9 @@ async function run(venues: Venues, gateway: Gateway): Promise<Result> {
   if (wrong.length > 0) failures.push(`${wrong.length} books are not the true ones`)
   if (missing.length > 0) failures.push(`${missing.length} open markets are not served`)
   for (const kind of ['rss', 'heapUsed'] as const) {
-    const grown = warm === null ? 0 : end[kind] - warm[kind]
-    if (warm !== null && grown > Math.max(MAX_GROWTH * warm[kind], NOISE_BYTES))
-      failures.push(`${kind} grew by ${Math.round(grown / 1e6)} MB after the first two minutes`)
+    const grown = memory?.grown[kind] ?? 0
+    // Not a number where the gateway did not answer for a minute: that is no proof either.
+    if (!(grown <= MAX_GROWTH)) failures.push(`${kind} grew by ${percent(grown)} after the first two minutes`)
   }
   return {
     seconds: Math.round(lastedMs / 1_000),
@@ -144,8 +146,7 @@ async function run(venues: Venues, gateway: Gateway): Promise<Result> {
       ...missing.map((id) => `${id}: not served`)
     ],
     settledMs,
-    warm: warm === null ? null : { rss: warm.rss, heapUsed: warm.heapUsed },
-    end: { rss: end.rss, heapUsed: end.heapUsed },
+    memory,
     failures
   }
 }
@@ -187,19 +188,29 @@ function books(health: Health): string {
 }
 
 function report(result: Result): void {
-  const { failures, warm, end } = result
+  const { failures, memory } = result
   console.log(`${result.seconds} s at ${result.framesPerSecond} frames a second, seed ${result.seed}`)
   console.log(`${result.faultsFired} faults fired, ${result.reconnects} reconnects`)
   console.log(
     `${result.books} books, settled after ${result.settledMs ?? '-'} ms, ${result.wrong.length} wrong`
   )
   for (const line of result.wrong.slice(0, 10)) console.log(`  ${line}`)
-  const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`
-  const since =
-    warm === null ? '' : `, after two minutes ${megabytes(warm.rss)} and ${megabytes(warm.heapUsed)}`
-  console.log(`memory ${megabytes(end.rss)}, heap ${megabytes(end.heapUsed)}${since}`)
+  if (memory === null) console.log('too short to tell whether memory grows')
+  else
+    for (const kind of ['rss', 'heapUsed'] as const)
+      console.log(
+        `${kind} ${megabytes(memory.warm[kind])} after two minutes, ${megabytes(memory.end[kind])} at the end: ${percent(memory.grown[kind])}`
+      )
   for (const failure of failures) console.log(styleText('red', failure, { stream: process.stdout }))
   console.log(`logs in ${logFolder()}`)
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`
+}
+
+function percent(share: number): string {
+  return `${share < 0 ? '' : '+'}${(100 * share).toFixed(1)} %`
 }
 
 function progress(text: string): void {
