@@ -117,7 +117,7 @@ export class BookWriter {
     if (!isReadable || !this.replaceLevels(slot, timestampMs, receivedAtMs)) return 'refused'
     let isWhole = true
     if (streaming) {
-      this.freshness.seeded(slot, timestampMs)
+      this.freshness.seeded(slot, timestampMs, this.options.steadyNow())
       if (lastTrade !== null) this.proofs.toldLastTrade(slot, lastTrade)
       isWhole = this.resynced(slot)
       this.prove(slot, timestampMs, hash)
@@ -142,7 +142,7 @@ export class BookWriter {
         this.options.onCorrupt(slot, 'snapshot_behind')
         return 'snapshot_behind'
       }
-    } else if (this.freshness.isInSeed(slot, timestampMs)) {
+    } else if (this.freshness.isInSeed(slot, timestampMs, this.options.steadyNow)) {
       // After a REST book that was ahead of the stream, the stream's own past is not news.
       return 'before_snapshot'
     }
@@ -153,7 +153,7 @@ export class BookWriter {
       return 'arena_full'
     }
     this.drifts.books++
-    this.freshness.seeded(slot, 0)
+    this.freshness.unseeded(slot)
     if (!this.resynced(slot)) this.options.onCorrupt(slot, 'crossed')
     this.proofs.told(slot, timestampMs, hash, NOT_TOLD, NOT_TOLD)
     this.table.touch(slot)
@@ -168,7 +168,7 @@ export class BookWriter {
     this.drifts.changes++
     this.freshness.streamed(slot, timestampMs, hash)
     if (this.has(slot, AWAITING)) return 'awaiting_snapshot'
-    if (this.freshness.isInSeed(slot, timestampMs)) return 'before_snapshot'
+    if (this.freshness.isInSeed(slot, timestampMs, this.options.steadyNow)) return 'before_snapshot'
     // The arena keeps an ask at p as a bid for the complement at 1 - p.
     const outcome = changes.outcome[index] as Outcome
     const told = changes.price[index] as PriceE4

@@ -469,6 +469,27 @@ for (const useScanner of [true, false]) {
       t.equal(books.counters.ignored.get('before_snapshot'), 2)
     })
 
+    for (const [what, backMs, laterMs] of [
+      ['and a clock put back behind the stream ends that at once', 5_000, 0],
+      ['and a clock put back by less ends it within two seconds', 100, 2_000]
+    ] as const)
+      t.test(`a REST book holds what the stream tells of before, ${what}`, async (t) => {
+        const { send, books, view, clock } = setUp({ useScanner })
+        send(book())
+        send(changes([element()], 6_000))
+        t.equal(
+          books.seed(restBook(book({ timestamp: String(START + 6_050) }, [['0.2', '1']], [])), 9, true),
+          'taken'
+        )
+        send(changes([element({ price: '0.3' })], 6_010))
+        t.same(view().bids, ['0.2 x 1'])
+        clock.steadyMs += laterMs
+        send(changes([element({ price: '0.35' })], 6_049 - backMs))
+        t.same(view().bids, ['0.35 x 25', '0.2 x 1'])
+        send(changes([element({ price: '0.36' })], 6_060 - backMs))
+        t.equal(view().bids[0], '0.36 x 25', 'and it stays over')
+      })
+
     t.test('shows a REST book as last known levels until the stream has its own', async (t) => {
       const { send, books, view, verdict } = setUp({ useScanner })
       t.equal(books.seed(restBook(book()), 9, false), 'taken')
