@@ -1,17 +1,20 @@
 import { isIP, connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { connect as tlsConnect } from 'node:tls'
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
 
 export interface FrameTapOptions {
   /** Longer frames are left to the library, which refuses them. */
   maxFrameBytes: number
   /** Called once for each read from the kernel, before its frames. */
   onRead: () => void
-  /** Called with each whole text frame, in order; its memory is never written again. Must not throw. */
+  /** Called with each whole text frame, in order; its memory is written again after the call. Must not throw. */
   onFrame: (frame: Buffer) => void
 }
 
 /** The parts of a socket that the tap stands on. */
 export type TappedSocket = Pick<Socket, 'push' | 'readableFlowing' | 'readableLength' | 'destroyed'>
+
+/** One buffer takes every read: fresh ones, freed late, would be cold memory each, which costs more than the frames. */
+const READ_BYTES = 64 * 1024
 
 const SWITCHING = 'HTTP/1.1 101 '
 const HEADERS_END = '\r\n\r\n'
@@ -37,8 +40,9 @@ const MASK_BYTES = 4
 /**
  * Takes whole text frames off a venue's socket before they reach the WebSocket library, which spends more on each than
  * all the rest of us; everything else goes on to it: the handshake, pings, closing, messages in pieces, what is wrong.
- * It replaces `push`, with which a socket hands on what it read. Frames are taken only while the library has nothing
- * left to read, so that no frame overtakes another. What is not understood ends the tap: all further bytes go on.
+ * Node hands it what was read (`onread`), and it pushes on what the library is to read. Frames are taken only while
+ * the library has nothing left to read, so that none overtakes another. What is not understood ends the tap: all
+ * further bytes go on.
  *
  * @example
  * const tap = new FrameTap({ maxFrameBytes, onRead, onFrame })
@@ -48,7 +52,6 @@ const MASK_BYTES = 4
 export class FrameTap {
   private readonly options: FrameTapOptions
   private socket: TappedSocket | null = null
-  private pass: (chunk: Buffer | null) => boolean = () => true
   private stage: 'headers' | 'frames' | 'ended' = 'headers'
   private isOpen = false
   /** A message in pieces is under way: a text frame in between would be wrong, and is the library's to refuse. */
@@ -73,22 +76,25 @@ export class FrameTap {
     const isSecure = new URL(url).protocol === 'wss:'
     const connect = (options: TcpNetConnectOpts): Socket => {
       const { host = '' } = options
+      const onread = {
+        buffer: Buffer.allocUnsafe(READ_BYTES),
+        callback: (length: number, buffer: Uint8Array) => this.read((buffer as Buffer).subarray(0, length))
+      }
       // Upgrade requests carry a URL's path, which these would take for that of a local socket.
+      const reading = { ...options, path: undefined, onread } as TcpNetConnectOpts
+      // `onread` is an option of TLS too, which its types leave out.
       const socket = isSecure
-        ? tlsConnect({ ...options, path: undefined, servername: isIP(host) ? '' : host })
-        : netConnect({ ...options, path: undefined } as TcpNetConnectOpts)
+        ? tlsConnect({ ...reading, servername: isIP(host) ? '' : host } as ConnectionOptions)
+        : netConnect(reading)
       this.attach(socket)
       return socket
     }
     return connect as typeof netConnect
   }
 
-  /** Puts the tap on a socket that nothing was read from yet. */
+  /** Sets the socket that what is not taken is pushed to. */
   attach(socket: TappedSocket): void {
-    const pass = socket.push.bind(socket)
     this.socket = socket
-    this.pass = pass
-    socket.push = (chunk: Buffer | null) => (chunk === null ? pass(null) : this.read(chunk))
   }
 
   /** From now on frames are taken: the library has told that the connection is open. */
@@ -96,8 +102,8 @@ export class FrameTap {
     this.isOpen = true
   }
 
-  /** Takes what was read; false when the socket is to read no more for now. */
-  private read(chunk: Buffer): boolean {
+  /** Takes what was read, in memory that may be written again; false when the socket is to read no more for now. */
+  read(chunk: Buffer): boolean {
     this.options.onRead()
     if (this.stage === 'frames') return this.frames(chunk)
     return this.stage === 'ended' ? this.pass(chunk) : this.headers(chunk)
@@ -106,7 +112,7 @@ export class FrameTap {
   /** Finds where the answer to the upgrade ends. */
   private headers(chunk: Buffer): boolean {
     const before = this.head.length
-    this.head = before === 0 ? chunk : Buffer.concat([this.head, chunk])
+    this.head = Buffer.concat([this.head, chunk])
     const end = this.head.indexOf(HEADERS_END)
     if (end < 0) {
       if (this.head.length > HEADERS_MAX) this.end()
@@ -213,6 +219,11 @@ export class FrameTap {
     else if (opcode === CONTINUATION && isLast) this.isFragmented = false
     else if ((opcode === TEXT || opcode === BINARY) && !isLast) this.isFragmented = true
     return false
+  }
+
+  /** The library may keep what it gets, so it gets a copy. */
+  private pass(chunk: Buffer): boolean {
+    return this.socket?.push(Buffer.from(chunk)) ?? false
   }
 
   /** True while the library has read all that went on to it, and reads. */

@@ -19,7 +19,10 @@ export interface SupervisedSocketOptions {
   pacer?: DialPacer | null
   /** Called once a connection: subscribe here. */
   onOpen: () => void
-  /** Called for every data frame but keep-alive answers, in order. Must not throw. */
+  /**
+   * Called for every data frame but keep-alive answers, in order. The frame's memory is written again after the call.
+   * Must not throw.
+   */
   onFrame: (frame: Buffer, receivedAtMs: number) => void
   /** Called once for each connection that was open and is not any more, and for the final refusal. */
   onDown: (reason: string) => void

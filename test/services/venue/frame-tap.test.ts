@@ -1,3 +1,8 @@
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
@@ -41,7 +46,7 @@ function tapped(isOpen = true) {
   const errors: string[] = []
   let taken = 0
   let reads = 0
-  // The stream reads nothing by itself: `push` is called from outside, as a socket's handle does.
+  // The stream reads nothing by itself: the tap pushes.
   const stream = new Readable({ read() {} })
   const tap = new FrameTap({
     maxFrameBytes: MAX_BYTES,
@@ -68,10 +73,19 @@ function tapped(isOpen = true) {
     stream,
     messages,
     errors,
-    push: (bytes: Buffer | string) => stream.push(Buffer.from(bytes as string)),
+    push: read(tap),
     taken: () => taken,
     reads: () => reads,
     headers: () => headers.toString()
+  }
+}
+
+/** Hands bytes to a tap as a socket does: in memory that is written again afterwards. */
+function read(tap: FrameTap) {
+  return (bytes: Buffer | string) => {
+    const memory = Buffer.from(bytes as string)
+    tap.read(memory)
+    memory.fill(0xff)
   }
 }
 
@@ -141,7 +155,7 @@ for (const [what, answer] of [
     stream.on('data', (chunk: Buffer) => bytes.push(chunk))
     await flowing(stream)
     const sent = [Buffer.from(answer), text('no frame but a body')]
-    for (const chunk of sent) stream.push(chunk)
+    for (const chunk of sent) read(tap)(chunk)
     t.same(Buffer.concat(bytes), Buffer.concat(sent))
   })
 
@@ -230,4 +244,51 @@ t.test('any frames, cut anywhere, give the messages that the library alone gives
     ),
     { numRuns: 400 }
   )
+})
+
+t.test('frames are taken off an encrypted connection too', async (t) => {
+  const folder = t.testdir()
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject],
+    ...['-keyout', `${folder}/key.pem`, '-out', `${folder}/cert.pem`]
+  ])
+  if (made.status !== 0) return t.comment('there is no openssl here to make a certificate: left out')
+  const cert = readFileSync(`${folder}/cert.pem`)
+  const server = createServer({ key: readFileSync(`${folder}/key.pem`), cert })
+  const sockets = new ws.WebSocketServer({ server })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const sent = Array.from({ length: 500 }, (_, i) => `${i} ${'x'.repeat(i * 10)}`)
+  sockets.on('connection', (peer) => {
+    peer.on('message', () => {
+      for (const [i, message] of sent.entries()) {
+        if (i % 50 === 0) peer.ping()
+        peer.send(message)
+      }
+    })
+  })
+  const messages: string[] = []
+  let taken = 0
+  const tap = new FrameTap({
+    maxFrameBytes: MAX_BYTES,
+    onRead: () => {},
+    onFrame: (payload) => {
+      taken++
+      messages.push(payload.toString())
+    }
+  })
+  const url = `wss://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const client = new ws.WebSocket(url, { ca: cert, createConnection: tap.connector(url) })
+  t.teardown(() => {
+    client.terminate()
+    sockets.close()
+    server.close()
+  })
+  client.on('message', (data) => messages.push(data.toString()))
+  await once(client, 'open')
+  tap.open()
+  client.send('go')
+  while (messages.length < sent.length) await new Promise((resolve) => setImmediate(resolve))
+  t.same(messages, sent)
+  t.equal(taken, sent.length)
 })
