@@ -1,11 +1,14 @@
 import fp from 'fastify-plugin'
 import { listOf } from '../services/settings.ts'
+import { Fragments } from '../services/snapshots/fragments.ts'
 import { SnapshotStore } from '../services/snapshots/store.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Every market that is served, with its book and verdict. */
     snapshotStore: SnapshotStore
+    /** The markets' JSON as bytes, for whatever serves many of them. */
+    fragments: Fragments
   }
 }
 
@@ -19,7 +22,9 @@ export default fp(
     // Twice: ended markets stay for their retention time beside those that took their place.
     const capacityMarkets = 2 * MAX_MARKETS_PER_VENUE * listOf(VENUES).length + SPARE_MARKETS
     const capacityLevels = BOOK_LEVELS_MAX === 0 ? capacityMarkets * LEVELS_PER_MARKET : BOOK_LEVELS_MAX
-    app.decorate('snapshotStore', new SnapshotStore({ capacityMarkets, capacityLevels }))
+    const store = new SnapshotStore({ capacityMarkets, capacityLevels })
+    app.decorate('snapshotStore', store)
+    app.decorate('fragments', new Fragments(store))
   },
   { name: 'snapshot-store', dependencies: ['config'] }
 )

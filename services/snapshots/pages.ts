@@ -3,7 +3,7 @@ import { gzip, gzipSync } from 'node:zlib'
 import { LRUCache } from 'lru-cache'
 import { AskedPage, type PageQuestion } from './asked-page.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { FRAGMENT_BYTES, Fragments } from './fragments.ts'
+import { FRAGMENT_BYTES, type Fragments } from './fragments.ts'
 import { KeptBodies, type PageBytes } from './kept-bodies.ts'
 import type { SnapshotStore } from './store.ts'
 
@@ -47,9 +47,9 @@ export class MarketPages {
     sizeCalculation: ({ bytes }) => bytes.length
   })
 
-  constructor(store: SnapshotStore) {
+  constructor(store: SnapshotStore, fragments: Fragments) {
     this.store = store
-    this.fragments = new Fragments(store)
+    this.fragments = fragments
   }
 
   /** Returns the page that a URL was understood to ask for, up to date; undefined for one not seen lately. */

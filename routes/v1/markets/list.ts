@@ -17,8 +17,8 @@ import { filterOf, listQuery } from './query.ts'
 
 /** Pages of markets: the hot path. At the usual depth a page is bytes that no serializer touches. */
 const list: FastifyPluginAsyncTypebox = async (app) => {
-  const { snapshotStore, config } = app
-  const pages = new MarketPages(snapshotStore)
+  const { snapshotStore, fragments, config } = app
+  const pages = new MarketPages(snapshotStore, fragments)
 
   app.get(
     '/markets',

@@ -13,7 +13,7 @@ import { filterOf, streamQuery } from './query.ts'
 const SLICES_AHEAD = 2
 
 const stream: FastifyPluginAsyncTypebox = async (app) => {
-  const { snapshotStore, config } = app
+  const { snapshotStore, fragments, config } = app
 
   app.get(
     '/markets.ndjson',
@@ -47,7 +47,7 @@ const stream: FastifyPluginAsyncTypebox = async (app) => {
     (request, reply) => {
       const { depth = FRAGMENT_DEPTH } = request.query
       if (request.method === 'HEAD') return sendBytes(reply, NDJSON_TYPE, Readable.from([]))
-      const lines = marketLines(snapshotStore, filterOf(request.query), depth)
+      const lines = marketLines(snapshotStore, fragments, filterOf(request.query), depth)
       sendBytes(reply, NDJSON_TYPE, Readable.from(lines, { highWaterMark: SLICES_AHEAD }))
     }
   )

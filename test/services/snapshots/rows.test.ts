@@ -136,16 +136,22 @@ t.test('a fragment is byte for byte what the schema’s serializer writes', asyn
 t.test('a streamed line is what the serializer writes, at every depth', async (t) => {
   const serialize = await schemaSerializer(t)
   const store = new SnapshotStore({ capacityMarkets: 4, capacityLevels: 4_096 })
+  const fragments = new Fragments(store)
   await fc.assert(
-    fc.asyncProperty(marketMeta, book, fc.integer({ min: 0, max: 100 }), async (meta, given, depth) => {
-      const record = store.put(meta, '') as MarketRecord
-      setBook(store, record, given)
-      const lines: Buffer[] = []
-      for await (const slice of marketLines(store, { sort: 'id' }, depth)) lines.push(slice)
-      const wanted = `${serialize(getAggregate(store, record, depth))}\n`
-      store.remove(meta.id)
-      return Buffer.concat(lines).toString() === wanted
-    }),
+    fc.asyncProperty(
+      marketMeta,
+      book,
+      fc.oneof(fc.constant(10), fc.integer({ min: 0, max: 100 })),
+      async (meta, given, depth) => {
+        const record = store.put(meta, '') as MarketRecord
+        setBook(store, record, given)
+        const lines: Buffer[] = []
+        for await (const slice of marketLines(store, fragments, { sort: 'id' }, depth)) lines.push(slice)
+        const wanted = `${serialize(getAggregate(store, record, depth))}\n`
+        store.remove(meta.id)
+        return Buffer.concat(lines).toString() === wanted
+      }
+    ),
     { numRuns: 100 }
   )
 })

@@ -7,6 +7,7 @@ import { AskedPage } from '../../../services/snapshots/asked-page.ts'
 import { BufferPool } from '../../../services/snapshots/buffer-pool.ts'
 import { ByteCells } from '../../../services/snapshots/byte-cells.ts'
 import { ChangeBus } from '../../../services/snapshots/change-bus.ts'
+import { Fragments } from '../../../services/snapshots/fragments.ts'
 import { IndexBytes } from '../../../services/snapshots/index-bytes.ts'
 import { KeptBodies } from '../../../services/snapshots/kept-bodies.ts'
 import { MARKET_SORTS, type MarketFilter } from '../../../services/snapshots/market-queries.ts'
@@ -241,7 +242,7 @@ const FIRST_PAGE = { filter: { sort: 'id' as const }, page: 1, pageSize: 10, dep
 t.test('a page is kept once it is asked for again and again, and dropped when it changes', async (t) => {
   const store = newStore()
   for (let n = 0; n < 20; n++) serve(store, market(n))
-  const pages = new MarketPages(store)
+  const pages = new MarketPages(store, new Fragments(store))
   t.equal(pages.known('/first'), undefined)
   const page = () => pages.ask('/first', FIRST_PAGE)
   const ask = () => {
