@@ -15,6 +15,8 @@ export interface MetricsOptions {
 
 /** The markets whose last proof is oldest, each with its age: one that is never proved must not hide in a quantile. */
 const OLDEST = 50
+/** Twice what two venues have by default; of more, those that were audited longest ago. */
+const AUDITED = 2_000
 const STATE_OF = new Map<string, string>(REASONS)
 
 /**
@@ -174,10 +176,10 @@ export class Metrics {
       if (ageMs !== null) audited.push({ id, venue: market.venue, ageMs })
     }
     audited.sort((a, b) => b.ageMs - a.ageMs)
-    for (const { id, venue, ageMs } of audited.slice(0, OLDEST))
+    for (const { id, venue, ageMs } of audited.slice(0, AUDITED))
       this.set(
         'crossbook_market_audit_age_seconds',
-        `Time since the last audit of the ${OLDEST} books where it is longest`,
+        `Time since the last audit of a book, for the ${AUDITED} books where it is longest`,
         ageMs / 1_000,
         { venue, market: id }
       )
