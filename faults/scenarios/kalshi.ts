@@ -1,5 +1,13 @@
 import type { FaultName, FaultParameters } from '../../simulator/faults.ts'
-import { AT_ONCE, AUDIT_LIMIT, CONNECTION_LIMIT, DRIFT, type Draft, RECONNECTED, STIR } from '../scenario.ts'
+import {
+  AT_ONCE,
+  AUDIT_PERIOD_MS,
+  CONNECTION_LIMIT,
+  DRIFT,
+  type Draft,
+  RECONNECTED,
+  STIR
+} from '../scenario.ts'
 
 /** An answer to a subscribe; it is the one trace of a subscription that is renewed between two looks. */
 const SUBSCRIBED_ANEW = 'counter:counters.ignored.subscribed'
@@ -44,19 +52,17 @@ export function kalshiOnly(): Draft[] {
     },
     {
       name: 'wire form falls back to cents',
-      // Judged are the change, which is seen at once, and the way back. Between them the books lack what whole cents and
-      // contracts cannot say: only an audit can show it, and this is over before one is due.
+      // Longer than an audit period: meanwhile the books lack what whole cents and contracts cannot say.
       acts: [
         { fault: 'wire_form', with: { form: 'cents' } },
         ...STIR,
-        { waitMs: 5_000 },
+        { waitMs: 1.5 * AUDIT_PERIOD_MS },
         { clear: 'wire_form' },
         ...STIR
       ],
       concerns: 'connection',
       alarms: DRIFT,
-      limitMs: AUDIT_LIMIT,
-      holdMs: 8_000
+      holdMs: 1.5 * AUDIT_PERIOD_MS + 5_000
     },
     {
       name: 'market pauses and goes on',

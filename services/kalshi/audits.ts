@@ -164,7 +164,7 @@ export class KalshiAudits {
 
   /** A book in a form that is not understood proves nothing: it counts as not read. */
   private take(slot: number, book: unknown, take: TakeRead): void {
-    if (parseSnapshot(book, false, this.yes, this.no)) take(slot, this.yes, this.no)
+    if (parseSnapshot(book, false, this.yes, this.no) !== null) take(slot, this.yes, this.no)
   }
 
   /** A snapshot would make it right for a moment only, where its changes do not come. */

@@ -10,8 +10,10 @@ import { BYTES } from '../venue/frame-bytes.ts'
 import { FormerTickers } from './former-tickers.ts'
 import { KNOWN_TYPES, NOT_UNDERSTOOD } from './known-types.ts'
 import {
+  CENTS_FORM,
   Delta,
   type Envelope,
+  FIXED_FORM,
   type Form,
   parseDelta,
   parseFrame,
@@ -72,6 +74,8 @@ export class KalshiBooks {
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
   private readonly drifts = new DriftWatch()
+  /** The venue has written exact numbers: what it says in whole cents and contracts may leave something out. */
+  private knowsExact = false
   /** Of the frame that is being applied. */
   private from: KalshiConnection
   private receivedAtMs = 0
@@ -111,6 +115,8 @@ export class KalshiBooks {
   /** Goes on with a connection where other books, of the same slots, have counted until now. */
   adopt(connection: KalshiConnection): void {
     this.connections.add(connection)
+    // These books may know more of the venue's forms than those: the next message of each subscription is judged anew.
+    for (const subscription of connection.subscriptions()) subscription.form = UNKNOWN_FORM
   }
 
   follow(ticker: string, slot: number): void {
@@ -131,9 +137,9 @@ export class KalshiBooks {
     return this.index.entries()
   }
 
-  /** Returns drifted books that had a snapshot while changes could not be read, once those can be read again. */
+  /** Returns drifted books whose messages can be read again, once: snapshots may have been useless until now. */
   readableAgain(): number[] {
-    return this.drifts.size === 0 ? [] : this.drifts.takeOver()
+    return this.drifts.size === 0 ? [] : this.drifts.takeReadable()
   }
 
   /** Takes one frame of any bytes. Every frame is counted once: as applied, or as ignored under one reason. */
@@ -217,8 +223,9 @@ export class KalshiBooks {
   ): Ignored {
     const { table } = this
     const { arena } = table
-    this.drifts.changes++
     if (form !== subscription.form) this.reform(subscription, form)
+    if (form === CENTS_FORM && this.knowsExact) return this.refuse(slot, 'change')
+    this.drifts.changes++
     if (this.needsSnapshot(slot)) {
       subscription.missed.set(slot, Math.max(seq, subscription.missed.get(slot) ?? 0))
       return 'awaiting_snapshot'
@@ -255,7 +262,13 @@ export class KalshiBooks {
     // A change of this very book has overtaken it.
     if (seq < (subscription.missed.get(slot) ?? 0)) return this.corrupt(slot, 'sequence_gap')
     subscription.missed.delete(slot)
-    if (!parseSnapshot(msg, options.useYesPrice, yes, no)) return this.refuse(slot, 'book')
+    const form = parseSnapshot(msg, options.useYesPrice, yes, no)
+    if (form === null) return this.refuse(slot, 'book')
+    // Changes teach which form the venue writes; a book in another one tells first that it has changed.
+    if (this.knowsExact && form !== UNKNOWN_FORM && form !== subscription.form)
+      this.reform(subscription, form)
+    // An empty book has no form of its own: what whole cents cannot say would be missing in it too.
+    if (subscription.form === CENTS_FORM && this.knowsExact) return this.refuse(slot, 'book')
     this.drifts.books++
     try {
       table.arena.replace(slot, YES, yes)
@@ -290,12 +303,20 @@ export class KalshiBooks {
     return this.corrupt(slot, 'arena_full')
   }
 
-  /** Forms differ in what they round: changes of one may not fit a book of the other. */
+  /**
+   * The form has changed: changes of one form may not fit a book of the other. After a fall back to cents, changes
+   * that cents cannot say may be missing without a trace, so all books drift until exact numbers come again.
+   */
   private reform(subscription: Subscription, form: Form): void {
     const before = subscription.form
     subscription.form = form
-    if (before === UNKNOWN_FORM) return
-    for (const slot of subscription.slots) this.table.raise(slot, 'drift')
+    if (form === FIXED_FORM) this.knowsExact = true
+    const isFallBack = form === CENTS_FORM && this.knowsExact
+    if (before === UNKNOWN_FORM && !isFallBack) return
+    for (const slot of subscription.slots) {
+      this.table.raise(slot, 'drift')
+      if (isFallBack) this.drifts.note(slot, 'change')
+    }
     this.options.onReformed(this.from, subscription.sid)
   }
 

@@ -110,16 +110,26 @@ export function parseDelta(msg: unknown, useYesPrice: boolean, delta: Delta): bo
 }
 
 /**
- * Collects both sides of a snapshot in any of the three wire forms, prices ascending. Returns false for a form that
- * has changed: a side under none of its three names counts as empty only if no other `yes...` or `no...` is there.
+ * Collects both sides of a snapshot in any of the three wire forms, prices ascending, and returns in which: an empty
+ * book has none, and dollars alone do not tell. Returns null for a form that has changed: a side under none of its three names counts as empty only
+ * if no other `yes...` or `no...` is there.
  */
-export function parseSnapshot(msg: unknown, useYesPrice: boolean, yes: LevelList, no: LevelList): boolean {
-  if (!isObject(msg)) return false
+export function parseSnapshot(
+  msg: unknown,
+  useYesPrice: boolean,
+  yes: LevelList,
+  no: LevelList
+): Form | null {
+  if (!isObject(msg)) return null
   const raw: RawSnapshot = msg
-  return (
+  const isRead =
     collectSide(msg, 'yes', [raw.yes_dollars_fp, raw.yes_dollars, raw.yes], false, yes) &&
     collectSide(msg, 'no', [raw.no_dollars_fp, raw.no_dollars, raw.no], useYesPrice, no)
-  )
+  if (!isRead) return null
+  if (isPresent(raw.yes_dollars_fp) || isPresent(raw.no_dollars_fp)) return FIXED_FORM
+  return isPresent(raw.yes_dollars) || isPresent(raw.no_dollars) || (yes.count === 0 && no.count === 0)
+    ? UNKNOWN_FORM
+    : CENTS_FORM
 }
 
 /** Returns what a `market_lifecycle_v2` says, or null when it lacks its market or kind. */

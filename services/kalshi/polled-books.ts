@@ -20,7 +20,7 @@ export class PolledBooks {
   apply(slot: number, book: unknown, receivedAtMs: number): PolledResult {
     const { table, yes, no } = this
     const { arena, verdicts } = table
-    if (!parseSnapshot(book, false, yes, no)) {
+    if (parseSnapshot(book, false, yes, no) === null) {
       table.raise(slot, 'drift')
       return 'drift'
     }

@@ -110,6 +110,8 @@ export class SnapshotWatch {
   /** What made snapshots useless is over: the next one counts, and is asked for whatever step was next. */
   needAfresh(ticker: string, slot: number, nowMs: number): void {
     this.waits.delete(ticker)
+    const asked = this.asked.get(ticker)
+    if (asked !== undefined) this.asked.set(ticker, { ...asked, pauseMs: ASK_PAUSE_MS })
     this.need(ticker, slot, nowMs)
   }
 

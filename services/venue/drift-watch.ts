@@ -47,6 +47,13 @@ export class DriftWatch {
     return over
   }
 
+  /** Returns the books whose messages are understood again: from now on the next fresh whole book ends their drift. */
+  takeReadable(): number[] {
+    const readable: number[] = []
+    for (const [slot, known] of this.drifted) if (this.endIfOver(slot, known)) readable.push(slot)
+    return readable
+  }
+
   private endIfOver(slot: number, { kind, understood }: Drifted): boolean {
     if (this.count(kind) === understood) return false
     this.drifted.delete(slot)

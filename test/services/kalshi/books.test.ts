@@ -155,6 +155,60 @@ t.test('every wire form gives the same book, whatever stands as number or text',
   }
 })
 
+t.test(
+  'after a fall back from exact numbers to cents all books drift until exact numbers and fresh books come',
+  async (t) => {
+    const cents = { yes: [[41, 120]], no: [[57, 200]] }
+    const cent = (seq: number, ticker: string) => ({
+      type: 'orderbook_delta',
+      sid: 1,
+      seq,
+      msg: { market_ticker: ticker, price: 41, delta: -20, side: 'yes' }
+    })
+    const reformed: number[] = []
+    const { send, state, books, connection } = open({ onReformed: (_, sid) => reformed.push(sid) })
+    send(snapshot(1, A, SIDES))
+    send(snapshot(2, B, SIDES))
+    send(delta(3, A, '0.4200', '1.00'))
+    send(cent(4, A))
+    t.same([state(A).reason, state(B).reason], ['drift', 'drift'], 'a change of B may have been left out')
+    t.same(reformed, [1])
+    send(snapshot(5, A, cents))
+    send(snapshot(6, B, {}))
+    send(cent(7, A))
+    t.same(
+      [state(A).reason, state(B).reason],
+      ['drift', 'drift'],
+      'nor does a book in cents or an empty one tell'
+    )
+    t.same(books.readableAgain(), [])
+    send(delta(8, A, '0.4200', '1.00'))
+    t.same(reformed, [1, 1])
+    t.same(new Set(books.readableAgain()), new Set([0]), 'B needs a book that is understood first')
+    t.same([state(A).reason, state(B).reason], ['drift', 'drift'])
+    send(snapshot(9, A, SIDES))
+    send(snapshot(10, B, SIDES))
+    t.same([state(A).state, state(B).state], ['live', 'live'])
+
+    send(snapshot(11, A, cents))
+    t.same([state(A).reason, state(B).reason], ['drift', 'drift'], 'a book in cents tells of the change too')
+    send(snapshot(12, B, SIDES))
+    t.equal(state(B).reason, 'drift', 'changes were not read yet')
+    send(delta(13, A, '0.4200', '1.00'))
+    send(snapshot(14, A, SIDES))
+    send(snapshot(15, B, SIDES))
+    t.same([state(A).state, state(B).state], ['live', 'live'])
+
+    books.adopt(connection)
+    send(cent(16, A))
+    t.equal(
+      state(B).reason,
+      'drift',
+      'a connection that other books had counted is judged by what these know'
+    )
+  }
+)
+
 t.test('an absent, null or empty side is empty; a side under a new name is drift', async (t) => {
   for (const sides of [{}, { yes_dollars_fp: [], no_dollars_fp: null }, { yes: null }]) {
     const { send, depth, state } = open()
