@@ -1,22 +1,22 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import clientConnections from './plugins/client-connections.ts'
 import compression from './plugins/compression.ts'
 import config from './plugins/config.ts'
 import errorHandler, { answerUnreadable, replyWithError } from './plugins/error-handler.ts'
-import gracefulClose from './plugins/graceful-close.ts'
 import healthMonitor from './plugins/health-monitor.ts'
 import incidents from './plugins/incidents.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
 import metrics from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import operatorWarnings from './plugins/operator-warnings.ts'
-import pipelining from './plugins/pipelining.ts'
 import polymarketFeed from './plugins/polymarket-feed.ts'
 import recycler from './plugins/recycler.ts'
 import responseValidation from './plugins/response-validation.ts'
 import security from './plugins/security.ts'
 import snapshotStore from './plugins/snapshot-store.ts'
 import venueFeeds from './plugins/venue-feeds.ts'
+import hotPages from './routes/hot-pages.ts'
 import metricsRoute from './routes/metrics/index.ts'
 import v1 from './routes/v1/index.ts'
 import type { Config } from './schemas/config.ts'
@@ -50,14 +50,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(config, { config: options.config })
-  await app.register(gracefulClose)
-  await app.register(pipelining)
+  await app.register(clientConnections)
   await app.register(security)
   await app.register(errorHandler)
   await app.register(compression)
   await app.register(responseValidation)
   await app.register(openapi)
   await app.register(snapshotStore)
+  await app.register(hotPages)
   await app.register(venueFeeds)
   await app.register(incidents)
   if (options.feeds !== 'none') {

@@ -1,9 +1,15 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import cors from '@fastify/cors'
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
 import { listOf } from '../services/settings.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Headers of every answer, as name, value, name, value: for an answer that is written past Fastify's reply. */
+    fixedHeaders: readonly string[]
+  }
+}
 
 const HELMET: FastifyHelmetOptions = {
   contentSecurityPolicy: {
@@ -22,6 +28,7 @@ const HELMET: FastifyHelmetOptions = {
 export default fp(
   async (app) => {
     const headers = await helmetHeaders()
+    app.decorate('fixedHeaders', Object.entries(headers).flat())
     app.addHook('onRequest', (_request, reply, done) => {
       reply.headers(headers)
       done()
@@ -35,12 +42,13 @@ export default fp(
 )
 
 /** Returns helmet's headers. They are the same for every answer, but helmet would put them together for each. */
-async function helmetHeaders(): Promise<OutgoingHttpHeaders> {
+async function helmetHeaders(): Promise<Record<string, string>> {
   const probe = Fastify()
   await probe.register(helmet, HELMET)
   probe.get('/with', async () => '')
   probe.get('/without', { helmet: false }, async () => '')
   const [dressed, bare] = [await probe.inject('/with'), await probe.inject('/without')]
   await probe.close()
-  return Object.fromEntries(Object.entries(dressed.headers).filter(([name]) => !(name in bare.headers)))
+  const added = Object.entries(dressed.headers).filter(([name]) => !(name in bare.headers))
+  return Object.fromEntries(added.map(([name, value]) => [name, String(value)]))
 }

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import { listOf } from '../services/settings.ts'
 import { Fragments } from '../services/snapshots/fragments.ts'
+import { MarketPages } from '../services/snapshots/pages.ts'
 import { SnapshotStore } from '../services/snapshots/store.ts'
 
 declare module 'fastify' {
@@ -9,6 +10,8 @@ declare module 'fastify' {
     snapshotStore: SnapshotStore
     /** The markets' JSON as bytes, for whatever serves many of them. */
     fragments: Fragments
+    /** Pages of markets as bytes. */
+    marketPages: MarketPages
   }
 }
 
@@ -24,7 +27,9 @@ export default fp(
     const capacityLevels = BOOK_LEVELS_MAX === 0 ? capacityMarkets * LEVELS_PER_MARKET : BOOK_LEVELS_MAX
     const store = new SnapshotStore({ capacityMarkets, capacityLevels })
     app.decorate('snapshotStore', store)
-    app.decorate('fragments', new Fragments(store))
+    const fragments = new Fragments(store)
+    app.decorate('fragments', fragments)
+    app.decorate('marketPages', new MarketPages(store, fragments))
   },
   { name: 'snapshot-store', dependencies: ['config'] }
 )

@@ -9,16 +9,18 @@ import type { AskedPage } from '../../../services/snapshots/asked-page.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
 import type { PageBytes } from '../../../services/snapshots/kept-bodies.ts'
 import type { MarketRecord } from '../../../services/snapshots/market-record.ts'
-import { MarketPages } from '../../../services/snapshots/pages.ts'
+import type { MarketPages } from '../../../services/snapshots/pages.ts'
 import { preferredEncoding } from '../../accept-encoding.ts'
 import { answerUnchanged } from '../../conditional.ts'
 import { JSON_TYPE, sendBytes } from '../../send-bytes.ts'
 import { filterOf, listQuery } from './query.ts'
 
+/** Its name in the specification, and in the counts of checked answers. */
+export const LIST_MARKETS = 'listMarkets'
+
 /** Pages of markets: the hot path. At the usual depth a page is bytes that no serializer touches. */
 const list: FastifyPluginAsyncTypebox = async (app) => {
-  const { snapshotStore, fragments, config } = app
-  const pages = new MarketPages(snapshotStore, fragments)
+  const { snapshotStore, marketPages: pages, config } = app
 
   app.get(
     '/markets',
@@ -33,7 +35,7 @@ const list: FastifyPluginAsyncTypebox = async (app) => {
         done()
       },
       schema: {
-        operationId: 'listMarkets',
+        operationId: LIST_MARKETS,
         summary: 'Markets with their order books, by page',
         description:
           'Prices are dollars per contract, sizes are contracts, both as exact decimal text; the book is in YES ' +
