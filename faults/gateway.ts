@@ -22,7 +22,8 @@ export class Gateway {
       LOG_LEVEL: 'info',
       ...settings,
       HOST: '127.0.0.1',
-      PORT: String(port)
+      PORT: String(port),
+      HISTORY: 'off'
     })
     const gateway = new Gateway(process, `http://127.0.0.1:${port}`)
     await gateway.until(async () => {

@@ -3,7 +3,12 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ErrorBody } from '../schemas/error.ts'
-import { CrossbookError, NotReadyError, OperatorKeyWrongError } from '../services/errors.ts'
+import {
+  CrossbookError,
+  HistoryUnavailableError,
+  NotReadyError,
+  OperatorKeyWrongError
+} from '../services/errors.ts'
 
 /** The one place that knows which of our errors is which HTTP status. */
 const STATUS_BY_CODE: Record<string, number> = {
@@ -12,7 +17,12 @@ const STATUS_BY_CODE: Record<string, number> = {
   OPERATOR_KEY_WRONG: 401,
   OPERATOR_KEY_UNSET: 403,
   RECYCLER_BUSY: 409,
-  NOT_READY: 503
+  NOT_READY: 503,
+  HISTORY_UNAVAILABLE: 503,
+  HISTORY_OFF: 404,
+  RANGE_INVALID: 400,
+  BOOK_UNPROVEN: 409,
+  BOOK_UNKNOWN: 404
 }
 
 /** Stable codes for what Fastify itself refuses, where it is not simply a bad request. */
@@ -75,7 +85,8 @@ export default fp(
 export function replyWithError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const [status, code, message] = describe(error)
   if (status === 500) request.log.error({ err: error }, 'a request failed')
-  if (error instanceof NotReadyError) reply.header('retry-after', error.retryAfterSeconds)
+  if (error instanceof NotReadyError || error instanceof HistoryUnavailableError)
+    reply.header('retry-after', error.retryAfterSeconds)
   if (error instanceof OperatorKeyWrongError) reply.header('www-authenticate', 'Bearer')
   void reply.code(status).send(body(status, code, message))
 }

@@ -132,6 +132,64 @@ export const ConfigSchema = Type.Object({
     maximum: 500,
     default: 12
   }),
+  HISTORY: Type.Enum(['on', 'off'], {
+    type: 'string',
+    description: 'Whether what passes is recorded and can be asked for later',
+    default: 'on'
+  }),
+  DATA_DIR: Type.String({
+    description: 'Folder of the journal, of the last state and, without DATABASE_URL, of the database',
+    minLength: 1,
+    default: './data'
+  }),
+  DATABASE_URL: Type.String({
+    description:
+      'PostgreSQL to record in, postgres://user:password@host/name; empty means PGlite in DATA_DIR',
+    pattern: '^$|^postgres(ql)?://',
+    default: ''
+  }),
+  HISTORY_FLUSH_MS: Type.Integer({
+    description: 'What was recorded is on disk after this time at the latest, milliseconds',
+    minimum: 50,
+    maximum: 60_000,
+    default: 1_000
+  }),
+  HISTORY_QUEUE_MAX: Type.Integer({
+    description: 'Rows that may wait for the database; above it snapshots of the same market are merged',
+    minimum: 1_000,
+    maximum: 10_000_000,
+    default: 50_000
+  }),
+  JOURNAL_RETENTION_HOURS: Type.Integer({
+    description: 'Segments of the journal are deleted after this time, hours',
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 168
+  }),
+  JOURNAL_MAX_MB: Type.Integer({
+    description: 'The oldest segments of the journal are deleted above this size, megabytes',
+    minimum: 16,
+    maximum: 1_000_000_000,
+    default: 20_480
+  }),
+  SNAPSHOT_RETENTION_DAYS: Type.Integer({
+    description: 'Recorded rows are deleted after this time, days',
+    minimum: 1,
+    maximum: 100_000,
+    default: 30
+  }),
+  SNAPSHOT_THIN_AFTER_HOURS: Type.Integer({
+    description: 'Snapshots older than this are thinned to the last of each minute, hours',
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 24
+  }),
+  GAP_FILL_INTERVAL_MS: Type.Integer({
+    description: 'Time between two looks whether open gaps can be closed, milliseconds',
+    minimum: 1_000,
+    maximum: MAX_TIMER_MS,
+    default: 300_000
+  }),
   OPERATOR_API_KEY: Type.String({
     description: 'Key of operator calls, such as to start a renewal; without it they are refused',
     pattern: '^(\\S{16,})?$',

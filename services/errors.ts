@@ -99,3 +99,37 @@ export class OperatorKeyWrongError extends CrossbookError {
     super('this call needs the header authorization: Bearer <OPERATOR_API_KEY>')
   }
 }
+
+/** The database that holds the history cannot be reached just now: ask again. */
+export class HistoryUnavailableError extends CrossbookError {
+  readonly code = 'HISTORY_UNAVAILABLE'
+  readonly retryAfterSeconds = 5
+
+  constructor(why: string) {
+    super(`the history cannot be read just now (${why}): retry in 5 s`)
+  }
+}
+
+/** Nothing is recorded here. */
+export class HistoryOffError extends CrossbookError {
+  readonly code = 'HISTORY_OFF'
+
+  constructor() {
+    super('nothing is recorded here: the setting HISTORY is off')
+  }
+}
+
+/** A time, a range or a cursor that a client gave is none. */
+export class RangeInvalidError extends CrossbookError {
+  readonly code = 'RANGE_INVALID'
+}
+
+/** What a book was at that instant cannot be proved; the message names the hole. */
+export class BookUnprovenError extends CrossbookError {
+  readonly code = 'BOOK_UNPROVEN'
+}
+
+/** Nothing was recorded of that market at that instant. */
+export class BookUnknownError extends CrossbookError {
+  readonly code = 'BOOK_UNKNOWN'
+}

@@ -20,6 +20,16 @@ const MAY_IMPORT: Record<string, string[]> = {
   'services/polymarket': ['services/venue', 'services/integrity', 'services/orderbook', 'services/numbers'],
   'services/health': ['services/snapshots', 'services/venue', 'services/integrity', 'schemas'],
   'services/snapshots': ['services/integrity', 'services/orderbook', 'services/numbers', 'schemas'],
+  'services/history': [
+    'services/snapshots',
+    'services/venue',
+    'services/kalshi',
+    'services/polymarket',
+    'services/integrity',
+    'services/orderbook',
+    'services/numbers',
+    'schemas'
+  ],
   'services/recycler': ['services/venue', 'services/numbers'],
   simulator: [],
   plugins: ['services', 'schemas'],

@@ -98,7 +98,9 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
     [{ HOST: '203.0.113.1' }, /^crossbook: HOST 203.0.113.1 is no address of this machine: [^\n]*$/]
   ]
   const ended = await Promise.all(
-    cases.map(([environment]) => crossbook(['serve'], { PORT: '0', LOG_LEVEL: 'silent', ...environment }))
+    cases.map(([environment]) =>
+      crossbook(['serve'], { PORT: '0', HISTORY: 'off', LOG_LEVEL: 'silent', ...environment })
+    )
   )
   for (const [index, [environment, sentence]] of cases.entries()) {
     const { code, stderr } = ended[index] as Ended
@@ -136,7 +138,11 @@ t.test('a taken port is one sentence', async (t) => {
   await once(server, 'listening')
   t.teardown(() => server.close())
   const { port } = server.address() as { port: number }
-  const { code, stderr } = await crossbook(['serve'], { PORT: String(port), LOG_LEVEL: 'silent' })
+  const { code, stderr } = await crossbook(['serve'], {
+    PORT: String(port),
+    HISTORY: 'off',
+    LOG_LEVEL: 'silent'
+  })
   t.equal(code, 1)
   t.equal(stderr.trim(), `crossbook: PORT ${port} is in use on 127.0.0.1: set PORT to a free one`)
 })
@@ -170,6 +176,7 @@ t.test('a venue that cannot be reached does not stop the gateway; secrets stay o
       PATH: process.env.PATH ?? '',
       PORT: '0',
       LOG_LEVEL: 'trace',
+      HISTORY: 'off',
       KALSHI_API_KEY: 'my-key-id',
       KALSHI_API_SECRET: pem.replaceAll('\n', '\\n'),
       KALSHI_HTTP_BASE: `http://${nowhere}`,
@@ -194,7 +201,7 @@ t.test('a venue that cannot be reached does not stop the gateway; secrets stay o
 
 t.test('the demo prints its addresses, serves live books of both venues, and ends on SIGTERM', async (t) => {
   const child = spawn(process.execPath, [bin, 'demo', '--markets', '20'], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0' },
+    env: { PATH: process.env.PATH ?? '', PORT: '0', HISTORY: 'off' },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -51,6 +51,7 @@ t.test(
     const app = await buildApp({
       config: readSettings({
         PORT: '0',
+        HISTORY: 'off',
         LOG_LEVEL: 'warn',
         MAX_MARKETS_PER_VENUE: String(2 * MARKETS),
         ...gatewaySettings(venues)

@@ -14,7 +14,8 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
     LOG_LEVEL: 'silent',
     MAX_MARKETS_PER_VENUE: '500',
     VALIDATE_RESPONSES: 'all',
-    PORT: '0'
+    PORT: '0',
+    HISTORY: 'off'
   })
   return { ...defaults, ...overrides }
 }

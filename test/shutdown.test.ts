@@ -20,7 +20,7 @@ interface Running {
 /** The real process on these venues, once it listens. */
 async function serve(t: Test, settings: Record<string, string>): Promise<Running> {
   const child = spawn(process.execPath, [bin, 'serve'], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info', ...settings },
+    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info', HISTORY: 'off', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))

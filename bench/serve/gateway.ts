@@ -43,6 +43,7 @@ const START_MS = 1_795_176_000_123
 
 const config = readSettings({
   PORT: '0',
+  HISTORY: 'off',
   LOG_LEVEL: 'silent',
   // The store has room for twice as many of each venue.
   MAX_MARKETS_PER_VENUE: String(Math.ceil(markets / 4))

@@ -1,0 +1,227 @@
+import type { Venue } from '../../schemas/common.ts'
+import type { Market } from '../../schemas/market.ts'
+import type { VerdictSource, VerdictState } from '../integrity/verdict.ts'
+import type { PriceE4, SizeE6 } from '../numbers/decimal.ts'
+
+/** Best first; price in ten-thousandths of a dollar, YES terms; size in millionths of a contract. */
+export type RecordedLevel = readonly [price: PriceE4, size: SizeE6]
+
+/** Why a snapshot was recorded. */
+export const SNAPSHOT_CAUSES = ['change', 'interval', 'verdict', 'poll'] as const
+export type SnapshotCause = (typeof SNAPSHOT_CAUSES)[number]
+
+/** What a book was at one instant, as far as its top levels say. Times are epoch milliseconds. */
+export interface SnapshotRecord {
+  marketId: string
+  /** `websocket`: the streamed book; `poll`: an answer of the venue's REST API. */
+  source: VerdictSource
+  cause: SnapshotCause
+  /** The venue's counter; null where it sends none, and for REST answers. */
+  sequence: number | null
+  venueTimeMs: number | null
+  /** Our clock when this was the book. */
+  atMs: number
+  /** Our clock at the last message for this market. */
+  receivedAtMs: number | null
+  /** Ask sides are in YES terms too. Empty sides: null prices. */
+  bestBid: PriceE4 | null
+  bestBidSize: SizeE6 | null
+  bestAsk: PriceE4 | null
+  bestAskSize: SizeE6 | null
+  bids: readonly RecordedLevel[]
+  asks: readonly RecordedLevel[]
+  state: VerdictState
+  reason: string | null
+  verifiedAtMs: number | null
+  mismatches: number
+}
+
+/** One trade, in YES terms. */
+export interface TradeRecord {
+  marketId: string
+  /** The venue's id of the trade; null where it sends none. */
+  tradeId: string | null
+  venueTimeMs: number | null
+  receivedAtMs: number
+  price: PriceE4
+  size: SizeE6
+  /** Which outcome the taker bought; null where the venue does not say. */
+  takerSide: 'yes' | 'no' | null
+}
+
+export const GAP_KINDS = [
+  'sequence_gap',
+  'hash_mismatch',
+  'audit_mismatch',
+  'disconnected',
+  'drift',
+  'stray_change',
+  'restart',
+  'journal_hole',
+  'recorder_overflow',
+  'storage_down'
+] as const
+export type GapKind = (typeof GAP_KINDS)[number]
+
+/** How the books came back after a gap; null while it is open, `none` where what is missing never will. */
+export const GAP_RECOVERIES = ['snapshot', 'rest', 'trades', 'none'] as const
+export type GapRecovery = (typeof GAP_RECOVERIES)[number]
+
+/** A stretch of which something is missing or was wrong. */
+export interface GapRecord {
+  /** Ours, unique over all runs: written again, the row is replaced. */
+  id: string
+  venue: Venue
+  kind: GapKind
+  connection: string | null
+  /** The venue's subscription (Kalshi: `sid`); null where it has none. */
+  subscription: string | null
+  /** Missing numbers of the venue's counter, both included; null for venues or kinds without one. */
+  fromSequence: number | null
+  toSequence: number | null
+  /** Markets concerned; null: all of the venue. */
+  marketIds: readonly string[] | null
+  /** Our clock when all was last known to be well. */
+  startedAtMs: number
+  detectedAtMs: number
+  /** Our clock when the books were whole again; null while they are not. */
+  endedAtMs: number | null
+  recoveredBy: GapRecovery | null
+  /** One sentence. */
+  detail: string
+}
+
+/**
+ * `verified`: streamed in sequence with no failed proof, and recorded; `degraded`: something was served, flagged, or
+ * only polled, or the journal has a hole; `missing`: nothing is known.
+ */
+export const COVERAGE_KINDS = ['verified', 'degraded', 'missing'] as const
+export type CoverageKind = (typeof COVERAGE_KINDS)[number]
+
+/** A stretch of one market's coverage, half-open. `toMs` is null for the one that still goes on. */
+export interface CoverageRecord {
+  marketId: string
+  /** Of the run that recorded it: an interval without an end ends at that run's last heartbeat. */
+  sessionId: string
+  fromMs: number
+  toMs: number | null
+  kind: CoverageKind
+  reason: string | null
+}
+
+/** What a venue said of a market from an instant on. */
+export interface MarketMetaRecord {
+  marketId: string
+  venue: Venue
+  fromMs: number
+  status: Market['status']
+  /** SHA-256 of the settlement rules, hexadecimal. */
+  rulesHash: string
+  market: Market
+}
+
+/** One run of the recorder: from its start to its last sign of life. */
+export interface SessionRecord {
+  sessionId: string
+  startedAtMs: number
+  heartbeatAtMs: number
+  /** Set by a clean stop. */
+  endedAtMs: number | null
+}
+
+export interface RecyclerRunRecord {
+  runId: string
+  startedAtMs: number
+  endedAtMs: number
+  report: unknown
+}
+
+/** Half-open: from is inside, to is not. */
+export interface TimeRange {
+  fromMs: number
+  toMs: number
+}
+
+export interface SnapshotQuery extends TimeRange {
+  marketId: string
+  source: VerdictSource | null
+  limit: number
+  /** Opaque, from the page before; null for the first. */
+  cursor: string | null
+}
+
+export interface TradeQuery extends TimeRange {
+  marketId: string
+  limit: number
+  cursor: string | null
+}
+
+export interface RecordPage<Row> {
+  rows: Row[]
+  /** For the next page; null on the last. */
+  cursor: string | null
+}
+
+export const CANDLE_INTERVALS = { '1m': 60_000, '5m': 300_000, '1h': 3_600_000, '1d': 86_400_000 } as const
+export type CandleInterval = keyof typeof CANDLE_INTERVALS
+
+export interface PriceBar {
+  open: PriceE4
+  high: PriceE4
+  low: PriceE4
+  close: PriceE4
+}
+
+/** One candle; a bar is null when nothing of it was recorded. Prices in ten-thousandths of a dollar; mids may be halves. */
+export interface CandleRecord {
+  fromMs: number
+  bid: PriceBar | null
+  ask: PriceBar | null
+  /** Twice the mid, so that it is whole: bid plus ask of snapshots that have both. */
+  doubleMid: PriceBar | null
+  trades: { count: number; sizeE6: bigint; bar: PriceBar | null }
+  snapshots: number
+}
+
+/**
+ * Where recorded rows go and come from; one implementation for PGlite and PostgreSQL. Writes take whole batches, and a
+ * batch is written whole or not at all. Everything rejects with `HistoryUnavailableError` while the database is away.
+ */
+export interface HistoryStore {
+  readonly engine: 'pglite' | 'postgres'
+  writeSnapshots(rows: readonly SnapshotRecord[]): Promise<void>
+  writeTrades(rows: readonly TradeRecord[]): Promise<void>
+  /** Inserts, or replaces by id. */
+  writeGaps(rows: readonly GapRecord[]): Promise<void>
+  /** Inserts new intervals; one with the same market, session and start is replaced (it got its end). */
+  writeCoverage(rows: readonly CoverageRecord[]): Promise<void>
+  writeMarkets(rows: readonly MarketMetaRecord[]): Promise<void>
+  writeSession(session: SessionRecord): Promise<void>
+  writeRecyclerRun(run: RecyclerRunRecord): Promise<void>
+
+  /** The newest of each source: at most two. */
+  latestSnapshots(marketId: string): Promise<SnapshotRecord[]>
+  /** Oldest first. */
+  snapshots(query: SnapshotQuery): Promise<RecordPage<SnapshotRecord>>
+  trades(query: TradeQuery): Promise<RecordPage<TradeRecord>>
+  /** Gaps that concern a market and overlap the range, oldest first; `marketId` null: all of the range. */
+  gaps(query: TimeRange & { marketId: string | null; limit: number }): Promise<GapRecord[]>
+  /** Gaps without an end. */
+  openGaps(): Promise<GapRecord[]>
+  /** Intervals that overlap the range, oldest first, as they were written. */
+  coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]>
+  sessions(range: TimeRange): Promise<SessionRecord[]>
+  candles(query: TimeRange & { marketId: string; interval: CandleInterval }): Promise<CandleRecord[]>
+  /** Metadata of a market over time, oldest first. */
+  marketMeta(marketId: string): Promise<MarketMetaRecord[]>
+  /** True when anything was ever recorded of a market. */
+  knows(marketId: string): Promise<boolean>
+  /** All snapshots of a range in time order, in batches, for exports. */
+  exportSnapshots(range: TimeRange, batch: number): AsyncIterable<SnapshotRecord[]>
+  exportTrades(range: TimeRange, batch: number): AsyncIterable<TradeRecord[]>
+  /** Deletes what is older; thins snapshots older than `thinBeforeMs` to the last of each minute. Returns rows removed. */
+  prune(limits: { deleteBeforeMs: number; thinBeforeMs: number }): Promise<number>
+  /** Resolves when the database answers. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
