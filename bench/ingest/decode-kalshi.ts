@@ -1,6 +1,7 @@
 import type { BenchContext, Figure } from '../figure.ts'
 import { median } from '../harness/rounds.ts'
 import { TARGETS } from '../targets.ts'
+import { WATCHED_PERCENT } from './pipelines.ts'
 import { runIngest } from './run.ts'
 
 /** Kalshi's deltas, frame to book, against the loop that parses the same frames and throws them away. */
@@ -10,7 +11,7 @@ export async function decodeKalshi(context: BenchContext): Promise<Figure[]> {
     {
       venue: 'kalshi',
       stream: 'kalshi-deltas',
-      pipelines: ['reference', 'product', 'generic', 'naive'],
+      pipelines: ['reference', 'product', 'audited', 'generic', 'naive'],
       frames: quick ? 10_000 : 100_000,
       markets: quick ? 500 : 20_000,
       measureMs: quick ? 150 : 1_000,
@@ -33,6 +34,7 @@ export async function decodeKalshi(context: BenchContext): Promise<Figure[]> {
   })
   return [
     figure('scanner', 'product', TARGETS.decodeKalshi),
+    figure(`scanner, ${WATCHED_PERCENT} % of books watched for audits`, 'audited', TARGETS.decodeKalshi),
     figure('without the scanner', 'generic', TARGETS.decodeKalshiGeneric)
   ]
 }

@@ -1,3 +1,4 @@
+import { AuditHistory } from '../../services/integrity/audit-history.ts'
 import { KalshiBooks } from '../../services/kalshi/books.ts'
 import { ONE_E4 } from '../../services/numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../../services/orderbook/arena.ts'
@@ -30,8 +31,21 @@ const DRAIN_EVERY_MS = 50
 /** Runs of 64, 128 and 256 levels for each side: the longest has 230 and may have grown to that. */
 const LEVELS_A_MARKET = 1_024
 
+/** Of 1,000 markets audited once a minute, those watched for the 16 seconds before they are read. */
+export const WATCHED_PERCENT = 27
+
+export interface ProductOptions {
+  useScanner?: boolean
+  /** Watches as many books as audits do at any time, busy and quiet ones alike. */
+  isAudited?: boolean
+}
+
 /** Returns the product with the synthetic markets in it, each with its first snapshot. */
-export function productPipeline(venue: BenchVenue, markets: number, useScanner = true): ProductPipeline {
+export function productPipeline(
+  venue: BenchVenue,
+  markets: number,
+  { useScanner = true, isAudited = false }: ProductOptions = {}
+): ProductPipeline {
   const store = new SnapshotStore({ capacityMarkets: markets, capacityLevels: markets * LEVELS_A_MARKET })
   const slots = new Int32Array(markets)
   const put = (market: Parameters<SnapshotStore['put']>[0], index: number) => {
@@ -45,9 +59,12 @@ export function productPipeline(venue: BenchVenue, markets: number, useScanner =
   if (venue === 'kalshi') {
     const books = new KalshiBooks({ table: store.books, useScanner })
     const connection = books.connection({ startAnywhere: true })
+    const steadyNow = performance.now.bind(performance)
+    const history = new AuditHistory({ table: store.books, capacity: markets, steadyNow })
     for (let i = 0; i < markets; i++) {
       books.follow(kalshiTicker(i), put(kalshiMarket(i), i))
       books.apply(Buffer.from(kalshiSnapshot(i)), Date.now(), connection)
+      if (isAudited && (i * 61) % 100 < WATCHED_PERCENT) history.watch(slots[i] as number, steadyNow())
     }
     return {
       store,

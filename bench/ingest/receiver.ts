@@ -6,10 +6,10 @@ import { type BenchVenue, differingBooks, naivePipeline, productPipeline } from 
 
 /**
  * `reference`: `ws`, toString, JSON.parse, result thrown away. `naive`: the same, and applied to Maps. `product`: the
- * socket, decoder and store of the product; `generic` without its scanner. `check`: the product and the naive program
+ * socket, decoder and store of the product; `generic` without its scanner, `audited` with books watched for audits. `check`: the product and the naive program
  * side by side on one stream, to be compared.
  */
-export type Pipeline = 'reference' | 'naive' | 'product' | 'generic' | 'check'
+export type Pipeline = 'reference' | 'naive' | 'product' | 'generic' | 'audited' | 'check'
 
 export interface ReceiverOptions {
   venue: BenchVenue
@@ -30,9 +30,12 @@ const HOUR_MS = 3_600_000
 let frames = 0
 
 const product =
-  pipeline === 'product' || pipeline === 'generic' || pipeline === 'check'
-    ? productPipeline(venue, markets, pipeline !== 'generic')
-    : null
+  pipeline === 'reference' || pipeline === 'naive'
+    ? null
+    : productPipeline(venue, markets, {
+        useScanner: pipeline !== 'generic',
+        isAudited: pipeline === 'audited'
+      })
 const naive = pipeline === 'naive' || pipeline === 'check' ? naivePipeline(venue, markets) : null
 const snapshots = product?.counters.frames ?? 0
 

@@ -1,6 +1,7 @@
 import type { BenchContext, Figure } from '../figure.ts'
 import { BenchProcess } from '../harness/child-process.ts'
 import { interleave, median } from '../harness/rounds.ts'
+import { WATCHED_PERCENT } from '../ingest/pipelines.ts'
 import { TARGETS } from '../targets.ts'
 import type { ProofReading, ProofWorkerOptions } from './worker.ts'
 
@@ -8,8 +9,6 @@ import type { ProofReading, ProofWorkerOptions } from './worker.ts'
 const BUDGET_PERCENT = 10
 /** More than there is work for: every message is proved. */
 const UNBOUNDED_PERCENT = 100_000
-/** Of 1,000 markets audited once a minute, those watched for the 16 seconds before they are read. */
-const WATCHED_PERCENT = 27
 
 /** What a frame costs with a proof on, against the same frame with it off; straight into the books, no socket. */
 export async function proofs(context: BenchContext): Promise<Figure[]> {
