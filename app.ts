@@ -5,6 +5,7 @@ import compression from './plugins/compression.ts'
 import config from './plugins/config.ts'
 import errorHandler, { answerUnreadable, replyWithError } from './plugins/error-handler.ts'
 import healthMonitor from './plugins/health-monitor.ts'
+import history from './plugins/history.ts'
 import incidents from './plugins/incidents.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
 import metrics from './plugins/metrics.ts'
@@ -61,6 +62,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(venueFeeds)
   await app.register(incidents)
   if (options.feeds !== 'none') {
+    await app.register(history)
     await app.register(kalshiFeed)
     await app.register(polymarketFeed)
   }

@@ -20,6 +20,10 @@ const COMMANDS: Record<string, Command> = {
     summary: 'run the simulated venues alone',
     run: async (args) => (await import('./simulate.ts')).simulateCommand(args)
   },
+  export: {
+    summary: 'write what was recorded in a range to files',
+    run: async (args) => (await import('./export.ts')).exportCommand(args)
+  },
   replay: {
     summary: 'feed recorded frames through the parsers and books, and print the result',
     run: async (args) => (await import('./replay.ts')).replayCommand(args)

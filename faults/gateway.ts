@@ -20,10 +20,11 @@ export class Gateway {
     const port = await freePort()
     const process = new CrossbookProcess(name, ['serve'], {
       LOG_LEVEL: 'info',
+      // The faults of recording have tests of their own: see test/recording.test.ts.
+      HISTORY: 'off',
       ...settings,
       HOST: '127.0.0.1',
-      PORT: String(port),
-      HISTORY: 'off'
+      PORT: String(port)
     })
     const gateway = new Gateway(process, `http://127.0.0.1:${port}`)
     await gateway.until(async () => {

@@ -2,7 +2,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import fp from 'fastify-plugin'
 import type { Health } from '../schemas/health.ts'
 import { MessageRate } from '../services/health/message-rate.ts'
-import { incidentsHealth, overallStatus, venueHealth } from '../services/health/report.ts'
+import { historyHealth, incidentsHealth, overallStatus, venueHealth } from '../services/health/report.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -61,7 +61,8 @@ export default fp(
           levelsReserved: app.snapshotStore.books.arena.reservedLevels,
           capacityLevels: app.snapshotStore.books.arena.capacityLevels
         },
-        validation: app.responseChecker.health()
+        validation: app.responseChecker.health(),
+        history: app.history === undefined ? null : historyHealth(app.history.status())
       }
       return health
     })

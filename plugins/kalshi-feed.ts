@@ -19,6 +19,7 @@ export default fp(
       config,
       signer: loadSigner(config.KALSHI_API_KEY, config.KALSHI_API_SECRET),
       incidents: app.incidents,
+      history: app.historyTaps ?? null,
       log: app.log.child({ venue: 'kalshi' })
     })
     app.decorate('kalshiFeed', feed)

@@ -3,7 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { stringify } from 'yaml'
 import { COMPONENT_SCHEMAS } from '../schemas/components.ts'
-import { errorExample } from '../schemas/responses.ts'
+import { errorExample, HISTORY_TAG } from '../schemas/responses.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -49,6 +49,7 @@ export default fp(
           { name: 'markets', description: 'Markets with their order books, quotes and verdicts' },
           { name: 'events', description: "The venues' own grouping of markets" },
           { name: 'schedule', description: 'When markets open, start and close' },
+          { name: HISTORY_TAG, description: 'What was recorded, and how much of it is proven' },
           { name: 'recycler', description: 'How connections are renewed' },
           { name: 'health', description: 'How the gateway and its venues are doing' }
         ]
@@ -78,7 +79,11 @@ export default fp(
 
 /** The part of a specification that is worked on. */
 interface Specification {
-  paths?: Record<string, Record<string, { responses?: Record<string, Response> }>>
+  paths?: Record<string, Record<string, Operation>>
+}
+interface Operation {
+  tags?: string[]
+  responses?: Record<string, Response>
 }
 interface Response {
   content?: Record<string, { example?: unknown }>
@@ -87,10 +92,12 @@ interface Response {
 /** A reference takes no words of its own, so each error's example is put beside it: else all would show the same. */
 function addErrorExamples({ paths = {} }: Specification): void {
   const operations = Object.values(paths).flatMap((path) => Object.values(path))
-  for (const [status, { content }] of operations.flatMap(({ responses = {} }) => Object.entries(responses))) {
-    const media = content?.['application/json']
-    const example = errorExample(status)
-    // A copy each: YAML would write one and point at it from the others.
-    if (media !== undefined && example !== undefined) media.example = { ...example }
+  for (const { tags, responses = {} } of operations) {
+    for (const [status, { content }] of Object.entries(responses)) {
+      const media = content?.['application/json']
+      const example = errorExample(status, tags)
+      // A copy each: YAML would write one and point at it from the others.
+      if (media !== undefined && example !== undefined) media.example = { ...example }
+    }
   }
 }

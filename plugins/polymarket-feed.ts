@@ -17,6 +17,7 @@ export default fp(
       sink: app.snapshotStore,
       config,
       incidents: app.incidents,
+      history: app.historyTaps ?? null,
       log: app.log.child({ venue: 'polymarket' })
     })
     app.decorate('polymarketFeed', feed)

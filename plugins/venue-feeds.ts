@@ -1,15 +1,20 @@
 import fp from 'fastify-plugin'
 import { NotReadyError } from '../services/errors.ts'
 import type { VenueFeed } from '../services/venue/port.ts'
+import type { HistoryTaps } from '../services/venue/wire-tap.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Every venue that is run: each feed's plugin adds its own, so that nobody else knows a venue by name. */
     venueFeeds: VenueFeed[]
+    /** What the feeds tell whoever keeps history; absent where nobody does. */
+    historyTaps?: HistoryTaps
     /** Throws `NotReadyError` until every venue is synchronised. */
     assertReady(): void
     /** Throws `NotReadyError` until one venue has been: a venue that is down must not silence the others. */
     assertServing(): void
+    /** There is something to serve already, flagged, from the run before. */
+    serveStale(): void
   }
 }
 
@@ -22,6 +27,9 @@ export default fp(
     app.decorate('venueFeeds', feeds)
     app.decorate('assertReady', () => {
       if (!feeds.every((feed) => feed.status().synced)) throw new NotReadyError(RETRY_AFTER_SECONDS)
+    })
+    app.decorate('serveStale', () => {
+      serving = true
     })
     app.decorate('assertServing', () => {
       serving ||= feeds.length === 0 || feeds.some((feed) => feed.status().synced)

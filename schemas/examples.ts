@@ -272,6 +272,34 @@ export const EXAMPLES = {
       eventLoopDelayMaxMs: 3.4
     },
     store: { markets: 500, capacityMarkets: 2_000, levelsReserved: 41_000, capacityLevels: 512_000 },
-    validation: { mode: 'sample', checked: 120, failed: 0, failuresByRoute: {} }
+    validation: { mode: 'sample', checked: 120, failed: 0, failuresByRoute: {} },
+    history: {
+      engine: 'pglite',
+      state: 'well',
+      error: null,
+      lagMs: 240,
+      pending: 0,
+      waiting: 85,
+      written: 1_204_511,
+      conflated: 0,
+      dropped: 0,
+      failures: 0,
+      snapshotsByCause: { change: 1_100_402, interval: 90_210, verdict: 1_899, poll: 12_000 },
+      openGaps: 0,
+      gapFiller: { runs: 103, closed: { snapshot: 2, rest: 0, trades: 1 }, unrecoverable: 0, successRate: 1 },
+      journals: {
+        kalshi: {
+          state: 'ok',
+          records: 9_120_344,
+          bytes: 2_280_086_000,
+          bytesWritten: 310_200_000,
+          pendingBytes: 48_120,
+          lagMs: 310,
+          segments: 9,
+          holes: 0,
+          lostRecords: 0
+        }
+      }
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { dateTime, nullable, VenueSchema } from './common.ts'
+import { HISTORY_HEALTH_SCHEMAS, type HistoryHealth } from './history-health.ts'
 import {
   type AuditHealthSchema,
   INTEGRITY_SCHEMAS,
@@ -208,7 +209,8 @@ export const HealthSchema = Type.Object(
       },
       { additionalProperties: false, description: 'The memory of the books' }
     ),
-    validation: Type.Unsafe<ValidationHealth>(Type.Ref('ValidationHealth'))
+    validation: Type.Unsafe<ValidationHealth>(Type.Ref('ValidationHealth')),
+    history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth')))
   },
   { $id: 'Health', additionalProperties: false, description: 'The full status' }
 )
@@ -224,5 +226,6 @@ export const HEALTH_SCHEMAS = [
   ...INTEGRITY_SCHEMAS,
   VenueHealthSchema,
   ValidationHealthSchema,
+  ...HISTORY_HEALTH_SCHEMAS,
   HealthSchema
 ]

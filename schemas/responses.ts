@@ -44,6 +44,36 @@ const ERRORS = {
   )
 }
 
+/** What the same statuses mean where history is asked for. */
+const HISTORY_ERRORS: Partial<typeof ERRORS> = {
+  400: answer(
+    'A parameter is unknown or malformed, a time is none, or a range is empty or too long; the message names it',
+    { statusCode: 400, code: 'RANGE_INVALID', error: 'Bad Request' },
+    'query parameter from must be before to'
+  ),
+  404: answer(
+    'The market is not known (MARKET_NOT_FOUND), nothing of it was recorded by then (BOOK_UNKNOWN), or nothing is ' +
+      'recorded here at all (HISTORY_OFF)',
+    { statusCode: 404, code: 'MARKET_NOT_FOUND', error: 'Not Found' },
+    'no market kalshi:NOPE: see /v1/markets/index for the ids that are served'
+  ),
+  409: answer(
+    'What the book was cannot be proved; the message names the hole',
+    { statusCode: 409, code: 'BOOK_UNPROVEN', error: 'Conflict' },
+    'the book of kalshi:KXFED-26DEC-T3.75 at 2026-11-20T12:20:01.000Z cannot be proved: sequence_gap from ' +
+      '2026-11-20T12:20:00.100Z to 2026-11-20T12:20:01.600Z; allowDegraded=true takes it anyway'
+  ),
+  503: answer(
+    'The history cannot be read just now (HISTORY_UNAVAILABLE), or the first synchronisation is not done ' +
+      '(NOT_READY); retry after the seconds in Retry-After',
+    { statusCode: 503, code: 'HISTORY_UNAVAILABLE', error: 'Service Unavailable' },
+    'the history cannot be read just now (the connection was refused): retry in 5 s'
+  )
+}
+
+/** The tag of the routes that answer from what was recorded. */
+export const HISTORY_TAG = 'history'
+
 function answer(description: string, fixed: Omit<ErrorBody, 'message'>, message: string): ErrorAnswer {
   return { description, example: { ...fixed, message } }
 }
@@ -58,21 +88,33 @@ type ErrorStatus = keyof typeof ERRORS
 
 /** Returns the declarations of the errors that a route can answer; any can fail with 500. */
 export function errorResponses<Status extends ErrorStatus>(...statuses: Status[]) {
+  return declare(ERRORS, statuses)
+}
+
+/** Does what `errorResponses` does for a route with `HISTORY_TAG`. */
+export function historyErrorResponses<Status extends ErrorStatus>(...statuses: Status[]) {
+  return declare({ ...ERRORS, ...HISTORY_ERRORS }, statuses)
+}
+
+/** Returns what an error with this status looks like; undefined for one that is not declared anywhere. */
+export function errorExample(status: string, tags: readonly string[] = []): ErrorBody | undefined {
+  const errors: Record<string, ErrorAnswer> = tags.includes(HISTORY_TAG)
+    ? { ...ERRORS, ...HISTORY_ERRORS }
+    : ERRORS
+  return errors[status]?.example
+}
+
+function declare<Status extends ErrorStatus>(errors: typeof ERRORS, statuses: Status[]) {
   const entries = [...statuses, 500 as const].map((status) => [
     status,
     Type.Unsafe<ErrorBody>(
       Type.Ref('Error', {
-        description: ERRORS[status].description,
+        description: errors[status].description,
         ...(status === 503 && { headers: { 'Retry-After': RETRY_AFTER } })
       })
     )
   ])
   return Object.fromEntries(entries) as Record<Status | 500, ReturnType<typeof Type.Unsafe<ErrorBody>>>
-}
-
-/** Returns what an error with this status looks like; undefined for one that is not declared anywhere. */
-export function errorExample(status: string): ErrorBody | undefined {
-  return (ERRORS as Record<string, ErrorAnswer>)[status]?.example
 }
 
 /** The answer to a client that already holds the current state. */

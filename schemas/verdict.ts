@@ -11,6 +11,10 @@ export const VerdictStateSchema = Type.Enum([...VERDICT_STATES], {
 })
 
 export const VERDICT_SOURCES = ['websocket', 'poll'] as const
+export const VerdictSourceSchema = Type.Enum([...VERDICT_SOURCES], {
+  type: 'string',
+  description: 'Whether the book comes from the venue’s stream or from polling its REST API'
+})
 
 /** How far a book can be trusted, and why. */
 export const VerdictSchema = Type.Object(
@@ -19,10 +23,7 @@ export const VerdictSchema = Type.Object(
     reason: nullable(
       Type.String({ description: 'Why the state is not live: a stable code such as awaiting_snapshot' })
     ),
-    source: Type.Enum([...VERDICT_SOURCES], {
-      type: 'string',
-      description: 'Whether the book comes from the venue’s stream or from polling its REST API'
-    }),
+    source: VerdictSourceSchema,
     sequence: nullable(
       Type.Integer({ description: "The venue's own counter at the last message; null where it sends none" })
     ),

@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import type { FeedStatus, VenueFeed } from '../services/venue/port.ts'
+import { bookRow, coverageRow, gapRow, snapshotRow, tradeRow, withHistory } from './fake-history.ts'
 import { build, market, serve } from './helper.ts'
 
 interface Operation {
@@ -51,11 +52,23 @@ const unsynced: VenueFeed = {
   stop: async () => {},
   status: () => ({ ...({} as FeedStatus), synced: false, connections: [] }),
   auditAgeMs: () => null,
+  fetchTrades: async () => null,
+  followed: () => null,
   recycle: () => Promise.reject(new Error('there is nothing to renew'))
 }
 
+const RECORDED_MS = Date.UTC(2025, 10, 20, 12)
+
 async function served(t: Test): Promise<FastifyInstance> {
   const app = await build(t)
+  const { store, books } = withHistory(app)
+  const { id } = market(1)
+  await store.writeSnapshots([snapshotRow(id, RECORDED_MS)])
+  await store.writeTrades([tradeRow(id, RECORDED_MS)])
+  await store.writeGaps([gapRow('1', RECORDED_MS)])
+  await store.writeCoverage([coverageRow(id, RECORDED_MS, null)])
+  const hole = { fromMs: RECORDED_MS, toMs: null, reason: 'journal_hole' }
+  books.push(bookRow(id, RECORDED_MS), bookRow(id, RECORDED_MS + 1, { proven: false, hole }))
   for (let n = 0; n < 12; n++) serve(app.snapshotStore, market(n))
   serve(
     app.snapshotStore,
@@ -81,16 +94,23 @@ t.test('openapi.yaml is what the routes say', async (t) => {
 
 t.test('every operation has a name, words, an example, and a schema for each answer', async (t) => {
   t.same(operations.map(({ operationId }) => operationId).sort(), [
+    'getBookAt',
+    'getCoverage',
     'getEvent',
+    'getGaps',
     'getHealth',
+    'getLatestSnapshot',
     'getLiveness',
     'getMarket',
     'getReadiness',
     'getRecycler',
     'getSchedule',
+    'listCandles',
     'listEvents',
     'listMarketIndex',
     'listMarkets',
+    'listSnapshots',
+    'listTrades',
     'startRecyclerRun',
     'streamMarkets'
   ])
@@ -174,6 +194,17 @@ t.test('every answer of every route matches openapi.yaml', async (t) => {
       `/v1/markets/${market(20).id}`,
       `/v1/markets/${market(21).id}?depth=1`
     ],
+    ['/v1/markets/{id}/latest', `/v1/markets/${id}/latest`],
+    ...['snapshots', 'trades', 'gaps', 'coverage', 'candles'].map((path): [string, string, string] => [
+      `/v1/markets/{id}/${path}`,
+      `/v1/markets/${id}/${path}?from=${RECORDED_MS}&to=${RECORDED_MS + 3_600_000}`,
+      `/v1/markets/${id}/${path}`
+    ]),
+    [
+      '/v1/markets/{id}/book',
+      `/v1/markets/${id}/book?asOf=${RECORDED_MS}`,
+      `/v1/markets/${id}/book?asOf=${RECORDED_MS + 1}&allowDegraded=true`
+    ],
     ['/v1/events', '/v1/events'],
     ['/v1/events/{id}', '/v1/events/kalshi:KXTEST-EVENT-1'],
     ['/v1/schedule', '/v1/schedule', '/v1/schedule?venue=polymarket'],
@@ -184,10 +215,11 @@ t.test('every answer of every route matches openapi.yaml', async (t) => {
     const [first] = urls as [string]
     const { responses } = operations.find((operation) => operation.path === path) as Operation
     if (responses[304]) await check(path, first, 304, app, await held(first))
-    if (responses[400]) await check(path, `${first}?nonsense=1`, 400)
-    if (responses[404]) await check(path, path.replace('{id}', 'kalshi:NOPE'), 404)
+    if (responses[400]) await check(path, `${first}${first.includes('?') ? '&' : '?'}nonsense=1`, 400)
+    if (responses[404]) await check(path, first.replace(/kalshi:[^/?]+/, 'kalshi:NOPE'), 404)
     if (responses[503]) await check(path, first, 503, starting)
   }
+  await check('/v1/markets/{id}/book', `/v1/markets/${id}/book?asOf=${RECORDED_MS + 1}`, 409)
   const runs = '/v1/recycler/runs'
   const withKey = (key: string) => ({ authorization: `Bearer ${key}` })
   const operated = await build(t, { OPERATOR_API_KEY: 'k'.repeat(16) })

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { Health, VenueHealth } from '../../schemas/health.ts'
+import type { HistoryHealth } from '../../schemas/history-health.ts'
 import { REASONS } from '../integrity/verdict.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 
@@ -48,6 +49,7 @@ export class Metrics {
         this.count('crossbook_incidents_total', 'Incidents at the venues', count, { venue, kind })
     for (const [what, count] of Object.entries(recycler()))
       this.count('crossbook_recycler_total', 'What the recycler did', count, { what })
+    if (health.history !== null) this.history(health.history)
     this.oldestProofs()
     this.oldestAudits()
     return this.registry.metrics()
@@ -63,6 +65,55 @@ export class Metrics {
       '99th percentile of the event-loop delay',
       process.eventLoopDelayP99Ms / 1_000
     )
+  }
+
+  private history({
+    state,
+    lagMs,
+    waiting,
+    pending,
+    openGaps,
+    gapFiller,
+    journals,
+    ...counts
+  }: HistoryHealth): void {
+    for (const one of ['opening', 'well', 'away', 'stopped'])
+      this.set(
+        'crossbook_history_database',
+        '1 for the state that the database is in',
+        Number(one === state),
+        {
+          state: one
+        }
+      )
+    this.set('crossbook_history_lag_seconds', 'Age of the oldest row that waits', lagMs / 1_000)
+    this.set('crossbook_history_waiting_rows', 'Rows and changes that wait', waiting + pending)
+    const { written, conflated, dropped, failures } = counts
+    for (const [what, count] of Object.entries({ written, conflated, dropped }))
+      this.count('crossbook_history_rows_total', 'What became of rows', count, { what })
+    this.count('crossbook_history_failures_total', 'Writes to the database that failed', failures, {})
+    this.set('crossbook_gaps_open', 'Gaps that are not over', openGaps)
+    const closed = { ...gapFiller.closed, none: gapFiller.unrecoverable }
+    for (const [how, count] of Object.entries(closed))
+      this.count('crossbook_gaps_filled_total', 'Gaps that the gap filler decided', count, { how })
+    if (gapFiller.successRate !== null)
+      this.set('crossbook_gap_fill_success', 'Gaps closed of those decided', gapFiller.successRate)
+    for (const [journal, status] of Object.entries(journals)) {
+      this.set('crossbook_journal_ok', '1 while the journal is written', Number(status.state === 'ok'), {
+        journal
+      })
+      this.set(
+        'crossbook_journal_lag_seconds',
+        'Age of the oldest record not on disk',
+        status.lagMs / 1_000,
+        {
+          journal
+        }
+      )
+      this.count('crossbook_journal_records_total', 'Records taken in', status.records, { journal })
+      this.count('crossbook_journal_lost_total', 'Records lost', status.lostRecords, { journal })
+      this.count('crossbook_journal_bytes_total', 'Bytes written to files', status.bytesWritten, { journal })
+    }
   }
 
   private venue(health: VenueHealth): void {

@@ -1,4 +1,5 @@
 import type { Health, VenueHealth } from '../../schemas/health.ts'
+import type { HistoryHealth } from '../../schemas/history-health.ts'
 import type { IncidentsHealth } from '../../schemas/integrity.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { isoTime } from '../snapshots/aggregate.ts'
@@ -109,4 +110,39 @@ function countBooks(store: SnapshotStore): Map<string, BookCounts> {
     if (reason !== null) books.byReason[reason] = (books.byReason[reason] ?? 0) + 1
   }
   return counts
+}
+
+/** Returns how recording is doing, as health tells it. */
+export function historyHealth({ engine, openError, recorder, journals }: RecordingStatus): HistoryHealth {
+  const { gapFiller, rows, lastError, state, lagMs, pending, waiting } = recorder
+  const { written, conflated, dropped, failures, openGaps } = recorder
+  const { runs, closed, unrecoverable, successRate } = gapFiller
+  return {
+    engine,
+    state,
+    error: openError ?? lastError,
+    lagMs,
+    pending,
+    waiting,
+    written,
+    conflated,
+    dropped,
+    failures,
+    snapshotsByCause: { ...rows },
+    openGaps,
+    gapFiller: { runs, closed: { ...closed }, unrecoverable, successRate },
+    journals: Object.fromEntries(Object.entries(journals).map(([name, status]) => [name, { ...status }]))
+  }
+}
+
+/** What whoever records says of itself; its room is not imported, only its words. */
+export interface RecordingStatus {
+  engine: HistoryHealth['engine']
+  openError: string | null
+  recorder: Omit<HistoryHealth, 'engine' | 'error' | 'snapshotsByCause' | 'journals' | 'gapFiller'> & {
+    lastError: string | null
+    rows: Record<string, number>
+    gapFiller: HistoryHealth['gapFiller']
+  }
+  journals: Record<string, HistoryHealth['journals'][string]>
 }

@@ -15,6 +15,11 @@ export interface BookTableOptions {
   capacityLevels: number
 }
 
+/** Is told when a change of a book or its verdict is whole, before anyone else is. Must not throw. */
+export interface TouchListener {
+  touched(slot: number): void
+}
+
 /**
  * All books with their verdicts, by slot: a small integer that stands for a market while it is served. Whoever
  * changes a book says so once with `touch`, after the change is whole.
@@ -25,10 +30,14 @@ export class BookTable {
   /** Raised by every change of a book, its verdict or its market: the one truth for ETags and caches. */
   readonly versions: Uint32Array
   readonly capacityMarkets: number
+  /** Keeps a log of all changes; null costs a compare. */
+  listener: TouchListener | null = null
   /** Called after every change, synchronously; set once by the store. Must not throw. */
   onTouch: (slot: number) => void = () => {}
   /** Called when a change of reasons changed the state. */
   onState: (slot: number) => void = () => {}
+  /** Called when the source of a book changed. */
+  onSource: (slot: number) => void = () => {}
   private readonly freeSlots: number[] = []
   private used = 0
   /** Who is told of a slot's changes besides `onTouch`: an index into `watchers`; 0 for most, who cost a compare. */
@@ -60,6 +69,8 @@ export class BookTable {
 
   touch(slot: number): void {
     this.versions[slot] = (this.versions[slot] as number) + 1
+    // First: who is told next may change the book again, and the log has the changes in their order.
+    if (this.listener !== null) this.listener.touched(slot)
     const watcher = this.watched[slot] as number
     if (watcher !== 0) (this.watchers[watcher] as (slot: number) => void)(slot)
     this.onTouch(slot)
@@ -84,8 +95,11 @@ export class BookTable {
     this.verdicts.received(slot, receivedAtMs, venueTimeMs, sequence)
   }
 
+  /** Says where the book comes from now. As with a book's levels, whoever calls it touches the slot after. */
   setSource(slot: number, source: VerdictSource): void {
+    if (this.verdicts.sourceOf(slot) === source) return
     this.verdicts.source[slot] = SOURCES.indexOf(source)
+    this.onSource(slot)
   }
 
   /** Adds a reason for not being live. */

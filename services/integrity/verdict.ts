@@ -152,6 +152,10 @@ export class VerdictTable {
     return reasons === 0 ? null : (REASONS[firstReason(reasons)] as (typeof REASONS)[number])[0]
   }
 
+  sourceOf(slot: number): VerdictSource {
+    return SOURCES[this.source[slot] as number] as VerdictSource
+  }
+
   has(slot: number, reason: VerdictReason): boolean {
     return ((this.reasons[slot] as number) & reasonBit(reason)) !== 0
   }
@@ -160,7 +164,7 @@ export class VerdictTable {
     return {
       state: this.state(slot),
       reason: this.reason(slot),
-      source: SOURCES[this.source[slot] as number] as VerdictSource,
+      source: this.sourceOf(slot),
       sequence: orNull(this.sequence(slot)),
       venueTimeMs: orNull(this.venueTimeMs(slot)),
       receivedAtMs: orNull(this.receivedAtMs(slot)),

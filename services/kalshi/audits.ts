@@ -8,6 +8,7 @@ import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity
 import { LevelList } from '../orderbook/levels.ts'
 import type { IndependentReads } from '../venue/handover-differences.ts'
 import { RecycleLimit } from '../venue/recycle-limit.ts'
+import type { HistoryTaps } from '../venue/wire-tap.ts'
 import { parseSnapshot } from './parse.ts'
 import { marketId } from './parse-market.ts'
 import type { KalshiRest } from './rest.ts'
@@ -32,6 +33,10 @@ export interface KalshiAuditsOptions {
   /** The stream that keeps the books; null while they are polled, for a polled book is what REST says. */
   stream: () => AuditedStream | null
   incidents: Incidents
+  /** Called with each book that was read, before it is compared; null: nobody is told. */
+  onPolled?: HistoryTaps['onPolled'] | null
+  /** A book was proven wrong, for the `attempt`th time in a row. */
+  onWrong?: (slot: number, attempt: number) => void
   periodMs: number
   log: Pick<FastifyBaseLogger, 'warn'>
   now: () => number
@@ -164,11 +169,14 @@ export class KalshiAudits {
 
   /** A book in a form that is not understood proves nothing: it counts as not read. */
   private take(slot: number, book: unknown, take: TakeRead): void {
-    if (parseSnapshot(book, false, this.yes, this.no) !== null) take(slot, this.yes, this.no)
+    if (parseSnapshot(book, false, this.yes, this.no) === null) return
+    this.options.onPolled?.(slot, this.options.now(), this.yes, this.no)
+    take(slot, this.yes, this.no)
   }
 
   /** A snapshot would make it right for a moment only, where its changes do not come. */
   private repair(slot: number, attempt: number): void {
+    this.options.onWrong?.(slot, attempt)
     const stream = this.options.stream()
     const ticker = stream?.tickerOf(slot)
     if (stream === null || ticker === undefined) return

@@ -158,10 +158,15 @@ export class BookSubscription {
     }
   }
 
-  /** One of the books lacks a change that came under another name, and no number tells which. */
-  stray(): void {
+  /**
+   * One of the books lacks a change that came under another name, and no number tells which. Returns false while one
+   * before is not mended: this is the same trouble.
+   */
+  stray(): boolean {
+    const isNew = !this.hasStray
     this.hasStray = true
     this.mendStray(this.options.steadyNow())
+    return isNew
   }
 
   /** This book is doubtful. */

@@ -32,8 +32,8 @@ export interface KalshiBooksOptions {
   table: BookTable
   /** A number was skipped: every book of the subscription is doubtful now. */
   onGap?: (connection: KalshiConnection, sid: number, expected: number, got: number) => void
-  /** One book is doubtful now and needs a snapshot. */
-  onCorrupt?: (slot: number, reason: CorruptReason, connection: KalshiConnection) => void
+  /** One book is doubtful now and needs a snapshot; `isNew` unless it was doubtful for this reason already. */
+  onCorrupt?: (slot: number, reason: CorruptReason, connection: KalshiConnection, isNew: boolean) => void
   /** A message that is not about levels: an answer, an error, a lifecycle message. */
   onControl?: (message: Envelope, connection: KalshiConnection) => void
   /** A change of a market that was never subscribed came on a subscription of ours: another market may lack it. */
@@ -130,6 +130,10 @@ export class KalshiBooks {
     this.former.add(ticker)
     this.drifts.forget(slot)
     for (const connection of this.connections) connection.forget(slot)
+  }
+
+  slotOf(ticker: string): number | undefined {
+    return this.index.get(ticker)
   }
 
   /** Followed tickers with their slots. */
@@ -338,8 +342,9 @@ export class KalshiBooks {
   }
 
   private corrupt(slot: number, reason: CorruptReason): Ignored {
+    const isNew = !this.table.verdicts.has(slot, reason)
     this.table.raise(slot, reason)
-    this.options.onCorrupt(slot, reason, this.from)
+    this.options.onCorrupt(slot, reason, this.from, isNew)
     return reason
   }
 

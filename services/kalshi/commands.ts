@@ -4,7 +4,7 @@ import { TokenBucket } from '../venue/token-bucket.ts'
 export interface Command {
   readonly cmd: 'subscribe' | 'unsubscribe' | 'update_subscription'
   readonly params: Record<string, unknown>
-  readonly purpose: 'books' | 'lifecycle' | 'other'
+  readonly purpose: 'books' | 'lifecycle' | 'trades' | 'other'
   /** The markets that it adds. */
   readonly tickers?: readonly string[]
   readonly onAnswer?: () => void

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import type { MarketSink } from '../venue/catalogue.ts'
+import type { HistoryTaps } from '../venue/wire-tap.ts'
 import type { Signer } from './auth.ts'
 
 export type KalshiSettings = Pick<
@@ -29,6 +30,8 @@ export interface KalshiFeedOptions {
   signer: Signer | null
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   incidents?: Incidents
+  /** Who keeps history; null: nobody does, and trades are not subscribed. */
+  history?: HistoryTaps | null
   /** For each way of mending a gap before the next is tried. */
   gapTimeoutMs?: number
   /** Between two looks at whether the exchange has paused trading. */

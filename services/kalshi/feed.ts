@@ -5,6 +5,7 @@ import { breakerLimits } from '../venue/breaker.ts'
 import type { ServedMarket } from '../venue/catalogue.ts'
 import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
+import { type BookDoubt, HistoryNotes } from '../venue/history-notes.ts'
 import type { FeedStatus, VenueFeed } from '../venue/port.ts'
 import { Recovery } from '../venue/recovery.ts'
 import {
@@ -13,6 +14,7 @@ import {
   unlessEnded,
   type VenueRecycle
 } from '../venue/recycle.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
 import { KalshiAudits } from './audits.ts'
 import type { Signer } from './auth.ts'
 import { KalshiBooks } from './books.ts'
@@ -20,7 +22,9 @@ import { KalshiDiscovery } from './discovery.ts'
 import { ExchangeWatch } from './exchange-watch.ts'
 import type { KalshiFeedOptions } from './feed-options.ts'
 import { KalshiMarkets } from './markets.ts'
-import { marketId } from './parse-market.ts'
+import { marketId, tickerOf } from './parse-market.ts'
+import { fetchPastTrades } from './past-trades.ts'
+import { formatPolledRecord } from './polled-record.ts'
 import { KalshiPoller } from './poller.ts'
 import { StreamRenewal } from './recycle.ts'
 import { KalshiRest } from './rest.ts'
@@ -49,6 +53,7 @@ export class KalshiFeed implements VenueFeed {
   private readonly recovery: Recovery
   private readonly audits: KalshiAudits
   private readonly troubles: Troubles
+  private readonly notes: HistoryNotes | null
   private stream: KalshiStream | null
   /** Under way while the stream is recycled. */
   private renewal: StreamRenewal | null = null
@@ -62,6 +67,7 @@ export class KalshiFeed implements VenueFeed {
   constructor(options: KalshiFeedOptions) {
     this.options = {
       incidents: new Incidents(),
+      history: null,
       gapTimeoutMs: 5_000,
       pauseCheckMs: 15_000,
       refusedRetryMs: 600_000,
@@ -71,8 +77,9 @@ export class KalshiFeed implements VenueFeed {
       ...options
     }
     const { sink, config, signer, log, incidents, pauseCheckMs, refusedRetryMs } = this.options
-    const { now, steadyNow, random } = this.options
+    const { history, now, steadyNow, random } = this.options
     const table = sink.books
+    this.notes = history === null ? null : new HistoryNotes({ venue: 'kalshi', history, table, now })
     this.troubles = new Troubles({
       table,
       incidents,
@@ -83,11 +90,14 @@ export class KalshiFeed implements VenueFeed {
     this.books = new KalshiBooks({
       table,
       onGap: (connection, sid, expected, got) => {
+        this.stream?.gap(connection, sid, expected, got)
+        if (this.stream?.countsTrades(connection, sid) === true) return
         this.troubles.gap(sid, expected, got)
         this.stream?.lost(connection, sid)
       },
-      onCorrupt: (slot, reason) => {
+      onCorrupt: (slot, reason, _, isNew) => {
         this.troubles.corrupt(slot, reason)
+        if (reason === 'drift' && isNew) this.doubted(slot, 'drift', 'a message was not understood')
         this.stream?.need(slot)
       },
       onControl: (message, connection) => this.stream?.control(message, connection),
@@ -97,7 +107,7 @@ export class KalshiFeed implements VenueFeed {
       },
       onReformed: (connection, sid) => {
         this.troubles.reformed(sid)
-        this.stream?.lost(connection, sid)
+        this.stream?.reformed(connection, sid)
       },
       onRefused: (reason, frame, slot) => this.troubles.refused(reason, frame, slot)
     })
@@ -147,7 +157,17 @@ export class KalshiFeed implements VenueFeed {
       counters,
       markets: () => this.markets.trading(),
       holds: (market) => this.markets.holds(market),
-      onDrift: (marketId, book) => this.troubles.refusedBook(marketId, book),
+      onDrift: ({ id, slot }, book) => {
+        this.troubles.refusedBook(id, book)
+        this.doubted(slot, 'drift', 'a polled book was not understood')
+      },
+      ...(history === null
+        ? {}
+        : {
+            onPolled: (...read) => history.onPolled(...read),
+            onTaken: ({ market }, book, receivedAtMs) =>
+              history.wire?.rest('kalshi', receivedAtMs, formatPolledRecord({ ticker: market.symbol, book }))
+          }),
       intervalMs: config.KALSHI_POLL_INTERVAL_MS,
       log,
       now,
@@ -158,6 +178,13 @@ export class KalshiFeed implements VenueFeed {
       rest: this.rest,
       stream: () => this.stream,
       incidents,
+      onPolled: history === null ? null : (...read) => history.onPolled(...read),
+      onWrong: (slot, attempt) =>
+        this.doubted(
+          slot,
+          'audit_mismatch',
+          `the book differs from two reads in a row (${attempt} in a row)`
+        ),
       periodMs: config.AUDIT_PERIOD_MS,
       log,
       now,
@@ -186,6 +213,10 @@ export class KalshiFeed implements VenueFeed {
     await Promise.all([this.stream?.stop(), this.refusedStream, this.rest.close(), this.poller.stop()])
   }
 
+  followed(): ReadonlyMap<string, unknown> | null {
+    return this.markets.status.lastAtMs === null ? null : this.markets.followed()
+  }
+
   auditAgeMs(slot: number): number | null {
     return this.stream === null ? null : this.audits.auditAgeMs(slot)
   }
@@ -208,6 +239,11 @@ export class KalshiFeed implements VenueFeed {
       proofs: null,
       counters: this.books.counters
     }
+  }
+
+  async fetchTrades(id: string, fromMs: number, toMs: number): Promise<TradeNote[] | null> {
+    const ticker = tickerOf(id)
+    return ticker === null ? null : fetchPastTrades(this.rest, ticker, fromMs, toMs, this.options.now)
   }
 
   async recycle({ signal, onProgress }: RecycleOptions): Promise<VenueRecycle> {
@@ -248,7 +284,7 @@ export class KalshiFeed implements VenueFeed {
 
   /** A stream speaks for the feed only while it is the feed's own. */
   private createStream(signer: Signer, books: KalshiBooks, table: BookTable): KalshiStream {
-    const { config, gapTimeoutMs, log, now, steadyNow, random } = this.options
+    const { sink, config, history, gapTimeoutMs, log, now, steadyNow, random } = this.options
     const ifOurs = (act: () => void) => {
       if (stream === this.stream) act()
     }
@@ -263,6 +299,12 @@ export class KalshiFeed implements VenueFeed {
       breaker: breakerLimits(config),
       pacer: this.pacer,
       recovery: this.recovery,
+      // Of two streams one hears a trade first, and the other may never: `traded` tells each once.
+      onTrade:
+        history === null ? null : (trade) => this.notes?.traded(trade, `${trade.marketId} ${trade.tradeId}`),
+      onLost: (loss) => ifOurs(() => this.notes?.lost('kalshi', loss)),
+      wire: history?.wire ?? null,
+      isLive: table === sink.books,
       onLifecycle: (message) => ifOurs(() => this.markets.take(message)),
       onLifecycleLost: () => ifOurs(() => this.markets.rediscover()),
       onRefused: (reason, mayHeal) =>
@@ -273,6 +315,12 @@ export class KalshiFeed implements VenueFeed {
       random
     })
     return stream
+  }
+
+  private doubted(slot: number, kind: BookDoubt, detail: string): void {
+    const { stream, notes } = this
+    const connection = stream === null ? null : 'kalshi'
+    notes?.doubted(slot, kind, detail, connection, stream?.status().connectedAtMs ?? null)
   }
 
   private marketIdOf(slot: number): string | null {

@@ -46,6 +46,32 @@ export interface RawDelta {
   readonly ts_ms?: unknown
 }
 
+/** `msg` of `trade`, and a trade of the REST API. */
+export interface RawTrade {
+  readonly trade_id?: unknown
+  /** WebSocket. */
+  readonly market_ticker?: unknown
+  /** REST. */
+  readonly ticker?: unknown
+  readonly yes_price_dollars?: unknown
+  /** Cents, until March 2026. */
+  readonly yes_price?: unknown
+  readonly count_fp?: unknown
+  /** Whole contracts, until March 2026. */
+  readonly count?: unknown
+  /** The outcome that the taker bought: `yes` or `no`. */
+  readonly taker_outcome_side?: unknown
+  /** The same, deprecated; the only one in older messages. */
+  readonly taker_side?: unknown
+  /** Off the book; not sent before August 2026. */
+  readonly is_block_trade?: unknown
+  /** WebSocket: epoch milliseconds, and seconds, the only one in older messages. */
+  readonly ts_ms?: unknown
+  readonly ts?: unknown
+  /** REST: RFC 3339. */
+  readonly created_time?: unknown
+}
+
 /** `msg` of `market_lifecycle_v2`; times in seconds, fields only where they apply. */
 export interface RawLifecycle {
   readonly market_ticker?: unknown

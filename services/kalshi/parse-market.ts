@@ -30,8 +30,15 @@ const COUNT = /^\d+(\.\d+)?$/
 /** Thrown and caught within this file only: the name of the field that does not fit. */
 class FieldError extends Error {}
 
+const ID_PREFIX = 'kalshi:'
+
 export function marketId(ticker: string): string {
-  return `kalshi:${ticker}`
+  return ID_PREFIX + ticker
+}
+
+/** Returns the ticker that a market's id is made of; null where it is not one of this venue. */
+export function tickerOf(id: string): string | null {
+  return id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : null
 }
 
 /**

@@ -183,22 +183,22 @@ function collect(
 }
 
 /** Dollars, as text or number. */
-function priceOf(value: unknown): PriceE4 {
+export function priceOf(value: unknown): PriceE4 {
   return parsePriceE4(numeral(value))
 }
 
 /** Cents, as number or text: two decimals of a cent are a ten-thousandth of a dollar. */
-function priceOfCents(value: unknown): PriceE4 {
+export function priceOfCents(value: unknown): PriceE4 {
   const price = parseScaled(numeral(value), PRICE_DECIMALS - 2)
   return price >= 0 && price <= ONE_E4 ? price : Number.NaN
 }
 
 /** The text of a decimal that came as text or as a JSON number; empty, so no number, for anything else. */
-function numeral(value: unknown): string {
+export function numeral(value: unknown): string {
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : ''
 }
 
-function secondsToMs(value: unknown): number | null {
+export function secondsToMs(value: unknown): number | null {
   const seconds = integerOrNull(value)
   return seconds === null || seconds > MAX_SECONDS ? null : seconds * 1_000
 }
@@ -206,11 +206,11 @@ function secondsToMs(value: unknown): number | null {
 /** The last second that a `Date` can tell. */
 const MAX_SECONDS = 8.64e12
 
-function isPresent(value: unknown): boolean {
+export function isPresent(value: unknown): boolean {
   return value !== undefined && value !== null
 }
 
-function integerOrNull(value: unknown): number | null {
+export function integerOrNull(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }
 

@@ -9,8 +9,9 @@ export type PolledResult = 'changed' | 'same' | 'drift' | 'arena_full'
 /** Applies books that were polled over REST, which carry no sequence numbers and no time. */
 export class PolledBooks {
   private readonly table: BookTable
-  private readonly yes = new LevelList()
-  private readonly no = new LevelList()
+  /** Of the book that was applied last. */
+  readonly yes = new LevelList()
+  readonly no = new LevelList()
 
   constructor(table: BookTable) {
     this.table = table

@@ -3,6 +3,7 @@ import { VenueRestError } from '../errors.ts'
 import type { BookTable } from '../integrity/book-table.ts'
 import type { ServedMarket } from '../venue/catalogue.ts'
 import type { Counters } from '../venue/counters.ts'
+import type { HistoryTaps } from '../venue/wire-tap.ts'
 import { PolledBooks } from './polled-books.ts'
 import type { KalshiRest } from './rest.ts'
 import { chunksOf, TICKERS_PER_REQUEST } from './urls.ts'
@@ -16,7 +17,11 @@ export interface KalshiPollerOptions {
   /** Whether a market is still polled and still has its slot. */
   holds: (market: ServedMarket) => boolean
   /** A book came in a form that is not understood; called again only after one that is. */
-  onDrift: (marketId: string, book: unknown) => void
+  onDrift: (market: ServedMarket, book: unknown) => void
+  /** A book was read over REST; the lists are reused after the call. */
+  onPolled?: HistoryTaps['onPolled']
+  /** A book that was read over REST changed what is served; `book` is as the venue gave it. */
+  onTaken?: (market: ServedMarket, book: unknown, receivedAtMs: number) => void
   intervalMs: number
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
@@ -50,7 +55,13 @@ export class KalshiPoller {
   private readonly asked = new Set<number>()
 
   constructor(options: KalshiPollerOptions) {
-    this.options = { now: Date.now, steadyNow: performance.now.bind(performance), ...options }
+    this.options = {
+      onPolled: () => {},
+      onTaken: () => {},
+      now: Date.now,
+      steadyNow: performance.now.bind(performance),
+      ...options
+    }
     this.books = new PolledBooks(options.table)
   }
 
@@ -130,17 +141,21 @@ export class KalshiPoller {
   }
 
   private take(served: ServedMarket, book: unknown): void {
-    const { counters, now, steadyNow, holds, onDrift, table } = this.options
-    const { slot, id } = served
+    const { counters, now, steadyNow, holds, onDrift, onPolled, onTaken, table } = this.options
+    const { slot } = served
     // While the answer was under way the market may have gone, and its slot to another.
     if (!holds(served)) return
     counters.frames++
     const isKnown = table.verdicts.has(slot, 'drift')
-    const result = this.books.apply(slot, book, now())
-    if (result === 'drift' && !isKnown) onDrift(id, book)
+    const receivedAtMs = now()
+    const version = table.versions[slot]
+    const result = this.books.apply(slot, book, receivedAtMs)
+    if (table.versions[slot] !== version) onTaken(served, book, receivedAtMs)
+    if (result === 'drift' && !isKnown) onDrift(served, book)
     if (result === 'changed') counters.applied++
     else counters.ignore(result === 'same' ? 'unchanged' : result)
     if (result !== 'changed' && result !== 'same') return
+    onPolled(slot, receivedAtMs, this.books.yes, this.books.no)
     const nowMs = steadyNow()
     this.polledAtMs.set(slot, nowMs)
     const { round } = this

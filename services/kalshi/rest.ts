@@ -28,6 +28,7 @@ const UNSIGNED = { ratePerSecond: 4, capacity: 4, cost: 1 }
 const REFUSED_RETRY_MS = 600_000
 const EVENTS_PER_PAGE = 200
 const MARKETS_PER_PAGE = 1_000
+const TRADES_PER_PAGE = 1_000
 /** More pages than the venue has ten times over: a cursor that never ends is a fault. */
 const MAX_PAGES = 2_000
 
@@ -107,6 +108,16 @@ export class KalshiRest {
     for (const one of arrayOf(body, 'orderbooks', PATHS.orderBooks))
       if (isObject(one) && typeof one.ticker === 'string') books.set(one.ticker, bookOf(one))
     return books
+  }
+
+  /** Walks the trades of one market between two times, newest first. Times count in whole seconds there, both included. */
+  trades(ticker: string, fromMs: number, toMs: number): AsyncGenerator<unknown[]> {
+    return this.pages(PATHS.trades, 'trades', {
+      ticker,
+      min_ts: Math.floor(fromMs / 1_000),
+      max_ts: Math.ceil(toMs / 1_000),
+      limit: TRADES_PER_PAGE
+    })
   }
 
   /** Returns whether the exchange trades at all. */

@@ -7,12 +7,15 @@ import type { DialPacer } from '../venue/dial-pacer.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
 import type { Recovery } from '../venue/recovery.ts'
 import { SupervisedSocket } from '../venue/supervised-socket.ts'
+import type { TradeNote, WireTap } from '../venue/wire-tap.ts'
 import type { Signer } from './auth.ts'
 import { BookSubscription } from './book-subscription.ts'
 import type { KalshiBooks } from './books.ts'
 import { Commands } from './commands.ts'
 import { type Envelope, type Lifecycle, parseError, parseLifecycle, parseSubscribed } from './parse.ts'
+import { lastReceivedAtMs, missingNumbers, type StreamLoss } from './stream-loss.ts'
 import type { KalshiConnection } from './subscriptions.ts'
+import { TradeSubscription } from './trade-subscription.ts'
 import { CHANNELS } from './urls.ts'
 
 export interface KalshiStreamOptions {
@@ -30,6 +33,14 @@ export interface KalshiStreamOptions {
   onLifecycle: (message: Lifecycle) => void
   /** Lifecycle messages were lost: the markets must be looked up. */
   onLifecycleLost: () => void
+  /** Called with each trade of a followed market; null: trades are not subscribed. */
+  onTrade: ((trade: TradeNote) => void) | null
+  /** Something was lost, with what is known of it. */
+  onLost: (loss: StreamLoss) => void
+  /** Hears all that passes; null: nobody does. */
+  wire: WireTap | null
+  /** Whether the books that it is made with are the live ones. */
+  isLive: boolean
   /** The venue refused our key; the stream has stopped. A refused upgrade may heal, as with a clock that was wrong. */
   onRefused: (reason: string, mayHeal: boolean) => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
@@ -40,6 +51,7 @@ export interface KalshiStreamOptions {
 }
 
 const TICK_MS = 250
+const NO_NUMBERS = { fromSequence: null, toSequence: null }
 const PING_EVERY_MS = 5_000
 /** Books that became doubtful in one burst are asked for together. */
 const SOON_MS = 20
@@ -57,6 +69,7 @@ export class KalshiStream {
   private readonly socket: SupervisedSocket
   private readonly commands: Commands
   private readonly subscription: BookSubscription
+  private readonly trades: TradeSubscription | null
   private connection: KalshiConnection | null = null
   private lifecycleSid: number | null = null
   private wasOpen = false
@@ -87,6 +100,18 @@ export class KalshiStream {
       log,
       steadyNow
     })
+    const { onTrade, onLost, wire, isLive } = this.options
+    this.trades =
+      onTrade === null
+        ? null
+        : new TradeSubscription({
+            commands: this.commands,
+            counters: () => this.options.books.counters,
+            slots: () => this.slots(),
+            onTrade,
+            onLost,
+            now
+          })
     this.socket = new SupervisedSocket({
       name: 'kalshi',
       url,
@@ -104,6 +129,7 @@ export class KalshiStream {
         if (this.connection !== null) this.options.books.apply(frame, receivedAtMs, this.connection)
       },
       onDown: (reason) => this.down(reason),
+      tapped: wire === null ? null : { venue: 'kalshi', wire, keepsBooks: isLive },
       log,
       now,
       steadyNow,
@@ -139,6 +165,7 @@ export class KalshiStream {
     this.options.books = books
     this.options.table = table
     this.subscription.moveTo(table)
+    this.socket.adopt()
   }
 
   async stop(): Promise<void> {
@@ -173,15 +200,17 @@ export class KalshiStream {
 
   follow(markets: readonly { ticker: string; slot: number }[]): void {
     this.subscription.follow(markets)
+    this.trades?.follow(markets.map(({ ticker }) => ticker))
   }
 
   unfollow(tickers: readonly string[]): void {
     this.subscription.unfollow(tickers)
+    this.trades?.unfollow(tickers)
   }
 
   /** A number of this subscription was skipped. */
   lost(connection: KalshiConnection, sid: number): void {
-    if (connection !== this.connection) return
+    if (connection !== this.connection || this.countsTrades(connection, sid)) return
     if (sid === this.lifecycleSid) {
       this.options.onLifecycleLost()
       return
@@ -190,11 +219,31 @@ export class KalshiStream {
     this.tickSoon()
   }
 
+  /** Tells of the numbers that were skipped: before anything is done about it. */
+  gap(connection: KalshiConnection, sid: number, expected: number, got: number): void {
+    if (connection !== this.connection) return
+    if (this.countsTrades(connection, sid)) this.trades?.lost(expected, got)
+    else this.tell({ kind: 'sequence_gap', ...missingNumbers(expected, got) }, connection, sid)
+  }
+
+  /** Whether the numbers of this subscription count trades: one that is skipped is no trouble of any book. */
+  countsTrades(connection: KalshiConnection, sid: number): boolean {
+    return connection === this.connection && this.trades?.is(sid) === true
+  }
+
   /** One of this subscription's books lacks a change that came under another name. */
   stray(connection: KalshiConnection, sid: number): void {
     if (connection !== this.connection || sid === this.lifecycleSid) return
-    this.subscription.stray()
+    const detail = 'a change names a market that was never subscribed'
+    if (this.subscription.stray()) this.tell({ kind: 'stray_change', ...NO_NUMBERS, detail }, connection, sid)
     this.tickSoon()
+  }
+
+  /** The venue changed the form of this subscription's numbers. */
+  reformed(connection: KalshiConnection, sid: number): void {
+    const detail = 'the form of prices and counts has changed'
+    this.tell({ kind: 'drift', ...NO_NUMBERS, detail }, connection, sid)
+    this.lost(connection, sid)
   }
 
   /** This book is doubtful. */
@@ -219,6 +268,10 @@ export class KalshiStream {
       else this.options.onLifecycle(lifecycle)
       return
     }
+    if (type === 'trade') {
+      this.trades?.take(msg, this.socket.heardAtMs ?? this.options.now())
+      return
+    }
     if (type === 'error') {
       this.failed(message)
       return
@@ -228,10 +281,12 @@ export class KalshiStream {
       const opened = parseSubscribed(msg)
       if (opened?.channel === CHANNELS.orderBook) this.subscription.opened(opened.sid)
       if (opened?.channel === CHANNELS.lifecycle) this.lifecycleSid = opened.sid
+      if (opened?.channel === CHANNELS.trade) this.trades?.opened(opened.sid)
     }
     // A subscribe that was merged into an open subscription, or in a hurry: `ok` in place of `subscribed`.
     if (type === 'ok' && sid !== null && command?.purpose === 'books') this.subscription.opened(sid)
     if (type === 'ok' && sid !== null && command?.purpose === 'lifecycle') this.lifecycleSid = sid
+    if (type === 'ok' && sid !== null && command?.purpose === 'trades') this.trades?.opened(sid)
     command?.onAnswer?.()
   }
 
@@ -240,6 +295,7 @@ export class KalshiStream {
     this.commands.open()
     this.subscribeLifecycle()
     this.subscription.open()
+    this.trades?.open()
     if (this.wasOpen) this.options.recovery.resubscribed('kalshi', this.subscription.size)
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     // What was told while we were away was told to nobody.
@@ -249,7 +305,17 @@ export class KalshiStream {
 
   private down(reason: string): void {
     const { table, recovery, onRefused } = this.options
-    if (this.connection !== null) recovery.lost('kalshi', table, this.subscription.slots())
+    if (this.connection !== null) {
+      recovery.lost('kalshi', table, this.subscription.slots())
+      this.options.onLost({
+        kind: 'disconnected',
+        subscription: null,
+        ...NO_NUMBERS,
+        slots: [...this.slots()],
+        startedAtMs: this.socket.heardAtMs ?? this.options.now(),
+        detail: reason
+      })
+    }
     this.clear()
     for (const slot of this.subscription.slots()) table.raise(slot, 'disconnected')
     if (this.socket.status(0).state === 'refused') onRefused(reason, !this.isUnwelcome)
@@ -261,6 +327,7 @@ export class KalshiStream {
     this.lifecycleSid = null
     this.commands.close()
     this.subscription.close()
+    this.trades?.close()
     if (this.ticker !== null) clearInterval(this.ticker)
     if (this.soonTimer !== null) clearTimeout(this.soonTimer)
     for (const timer of this.timers) clearTimeout(timer)
@@ -303,7 +370,8 @@ export class KalshiStream {
         this.terminated(sid, code)
         return
       case 26:
-        if (command !== null) this.subscription.splitSmaller(command)
+        if (command?.purpose === 'trades') this.trades?.splitSmaller(command)
+        else if (command !== null) this.subscription.splitSmaller(command)
         return
       case 27:
         this.commands.pause()
@@ -311,7 +379,7 @@ export class KalshiStream {
         return
       case 7:
         // The snapshot timers see which books were on it.
-        this.subscription.unknown()
+        if (command?.purpose !== 'trades') this.subscription.unknown()
     }
     this.options.log.warn({ code, text, sid }, 'the venue answered with an error')
     command?.onAnswer?.()
@@ -332,8 +400,29 @@ export class KalshiStream {
       this.later(waitMs, () => this.subscribeLifecycle())
       return
     }
+    if (this.trades?.is(sid) === true) {
+      this.trades.ended(`the venue ended the subscription with error ${code}`)
+      this.later(waitMs, () => this.trades?.again())
+      return
+    }
     this.subscription.ended()
     this.later(waitMs, () => this.subscription.again())
+  }
+
+  /** Tells of a loss that concerns all books of a subscription. */
+  private tell(
+    loss: Pick<StreamLoss, 'kind' | 'fromSequence' | 'toSequence' | 'detail'>,
+    connection: KalshiConnection,
+    sid: number
+  ): void {
+    const { table, onLost, now } = this.options
+    const slots = [...(connection.get(sid)?.slots ?? [])]
+    onLost({
+      subscription: sid === this.lifecycleSid ? CHANNELS.lifecycle : String(sid),
+      slots,
+      startedAtMs: lastReceivedAtMs(table.verdicts, slots) ?? now(),
+      ...loss
+    })
   }
 
   private later(waitMs: number, act: () => void): void {

@@ -3,6 +3,7 @@ export const PATHS = {
   exchangeStatus: '/exchange/status',
   events: '/events',
   markets: '/markets',
+  trades: '/markets/trades',
   /** Up to 100 tickers, each as its own `tickers=`. */
   orderBooks: '/markets/orderbooks',
   orderBook: (ticker: string) => `/markets/${encodeURIComponent(ticker)}/orderbook`
@@ -10,7 +11,8 @@ export const PATHS = {
 
 export const CHANNELS = {
   orderBook: 'orderbook_delta',
-  lifecycle: 'market_lifecycle_v2'
+  lifecycle: 'market_lifecycle_v2',
+  trade: 'trade'
 } as const
 
 /** Tickers in one `tickers=` list, of markets or of order books. */

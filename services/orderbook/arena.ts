@@ -21,6 +21,16 @@ const OFFSET = 0
 const COUNT = 1
 const CLASS = 2
 const PRINT = 3
+
+/** Is told of every change of the levels, after it, synchronously. Must not throw nor change the arena. */
+export interface LevelListener {
+  /** This is the size at a price now; 0: the level is gone. */
+  levelChanged(slot: number, outcome: Outcome, price: PriceE4, size: SizeE6): void
+  /** A side is a new one as a whole. */
+  sideReplaced(slot: number, outcome: Outcome): void
+  released(slot: number): void
+}
+
 /** Below this many levels a loop moves them faster than `copyWithin` starts. */
 const LOOP_MOVE_MAX = 24
 
@@ -32,6 +42,8 @@ const LOOP_MOVE_MAX = 24
 export class BookArena {
   readonly capacityMarkets: number
   readonly capacityLevels: number
+  /** Null for most arenas, which pay one compare a change for it. */
+  listener: LevelListener | null = null
   private readonly prices: Uint16Array
   private readonly sizes: Float64Array
   /** Offset, count, class and print of each side, together: an update finds all four in one cache line. */
@@ -97,13 +109,17 @@ export class BookArena {
     const side = (slot * 2 + outcome) * RUN_FIELDS
     const index = this.find(side, price)
     if (index < 0) {
-      if (size > 0) this.insert(side, ~index, price, size)
+      if (size > 0) {
+        this.insert(side, ~index, price, size)
+        if (this.listener !== null) this.listener.levelChanged(slot, outcome, price, size)
+      }
       return 0
     }
     const at = (this.runs[side + OFFSET] as number) + index
     const before = this.sizes[at] as number
     if (size > 0) this.resize(side, at, size)
     else this.removeAt(side, index)
+    if (this.listener !== null && size !== before) this.listener.levelChanged(slot, outcome, price, size)
     return before
   }
 
@@ -117,7 +133,10 @@ export class BookArena {
     const index = this.find(side, price)
     if (index < 0) {
       if (change < 0) return NONE
-      if (change > 0) this.insert(side, ~index, price, change)
+      if (change > 0) {
+        this.insert(side, ~index, price, change)
+        if (this.listener !== null) this.listener.levelChanged(slot, outcome, price, change)
+      }
       return change
     }
     const at = (this.runs[side + OFFSET] as number) + index
@@ -125,6 +144,7 @@ export class BookArena {
     if (size < 0 || size > MAX_SIZE_E6) return NONE
     if (size === 0) this.removeAt(side, index)
     else this.resize(side, at, size)
+    if (this.listener !== null && change !== 0) this.listener.levelChanged(slot, outcome, price, size)
     return size
   }
 
@@ -149,6 +169,7 @@ export class BookArena {
     }
     this.runs[side + COUNT] = kept
     this.runs[side + PRINT] = print
+    if (this.listener !== null) this.listener.sideReplaced(slot, outcome)
   }
 
   /** Empties a book and gives its runs back. */
@@ -159,6 +180,7 @@ export class BookArena {
       if (sizeClass !== NONE) this.giveBack(this.runs[side + OFFSET] as number, sizeClass)
       this.forget(side)
     }
+    if (this.listener !== null) this.listener.released(slot)
   }
 
   private forget(side: number): void {

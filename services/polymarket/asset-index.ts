@@ -12,6 +12,8 @@ export class AssetIndex {
   private readonly complements = new Map<string, number>()
   /** By slot. */
   private readonly assetIds: string[] = []
+  /** By slot; null where it is not known. */
+  private readonly complementIds: (string | null)[] = []
   /** By slot: the last digits of the complement's id; NaN where it is not known. */
   private readonly complementTails: Float64Array
 
@@ -22,6 +24,7 @@ export class AssetIndex {
   follow(assetId: string, slot: number, complementId: string | null): void {
     this.slots.set(assetId, slot)
     this.assetIds[slot] = assetId
+    this.complementIds[slot] = complementId
     this.complementTails[slot] = Number.NaN
     if (complementId === null) return
     this.complements.set(complementId, slot)
@@ -46,6 +49,11 @@ export class AssetIndex {
 
   assetOf(slot: number): string {
     return this.assetIds[slot] as string
+  }
+
+  /** Returns the complement of the asset in a slot; null where it is not known. */
+  complementOf(slot: number): string | null {
+    return this.complementIds[slot] ?? null
   }
 
   /** Returns the slot of the book whose complement an asset is. */

@@ -7,6 +7,7 @@ import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity
 import { LevelList } from '../orderbook/levels.ts'
 import type { IndependentReads } from '../venue/handover-differences.ts'
 import { RecycleLimit } from '../venue/recycle-limit.ts'
+import type { HistoryTaps } from '../venue/wire-tap.ts'
 import { fillBook } from './book-writer.ts'
 import { BOOKS_PER_CALL, type PolymarketRest } from './rest.ts'
 
@@ -35,6 +36,10 @@ export interface PolymarketAuditsOptions {
   /** Reads a book over REST, to stand in for the stream's. */
   reread: (assetId: string) => void
   incidents: Incidents
+  /** Called with each book that was read, before it is compared; null: nobody is told. */
+  onPolled?: HistoryTaps['onPolled'] | null
+  /** A book was proven wrong, for the `attempt`th time in a row. */
+  onWrong?: (slot: number, attempt: number) => void
   periodMs: number
   log: Pick<FastifyBaseLogger, 'warn'>
   now: () => number
@@ -110,18 +115,21 @@ export class PolymarketAudits {
   }
 
   private async read(slots: readonly number[], take: TakeRead): Promise<void> {
-    const { rest, assetOf, slotOf } = this.options
+    const { rest, assetOf, slotOf, onPolled, now } = this.options
     const assetIds = slots.map(assetOf).filter((assetId) => assetId !== null)
     if (assetIds.length === 0) return
     for (const book of await rest.fetchBooks(assetIds)) {
       const slot = slotOf(book.assetId)
-      if (slot !== undefined && fillBook(book, this.yes, this.no)) take(slot, this.yes, this.no)
+      if (slot === undefined || !fillBook(book, this.yes, this.no)) continue
+      onPolled?.(slot, now(), this.yes, this.no)
+      take(slot, this.yes, this.no)
     }
   }
 
   /** A fresh book heals what was lost; whether the stream of this market lives shows at the next audit. */
   private repair(slot: number, attempt: number): void {
-    const { assetOf, connections, reread } = this.options
+    const { assetOf, connections, reread, onWrong } = this.options
+    onWrong?.(slot, attempt)
     const assetId = assetOf(slot)
     if (assetId === null) return
     const key = connections.streamOf(assetId)

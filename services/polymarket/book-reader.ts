@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { SeedResult } from './book-writer.ts'
 import type { PolymarketBooks } from './books.ts'
 import type { ParsedBook } from './parse.ts'
 import { BOOKS_PER_CALL } from './rest.ts'
@@ -11,6 +12,8 @@ export interface BookReaderOptions {
   fetchBooks: (assetIds: readonly string[]) => Promise<ParsedBook[]>
   /** Names the connecting that an asset is streamed by; null while it is not. */
   streamOf: (assetId: string) => string | null
+  /** Called with each book that is about to be given to the books. */
+  onSeed?: (book: ParsedBook, receivedAtMs: number, streaming: boolean) => void
   /** Called when REST could not heal a book. */
   onGiveUp: (assetId: string) => void
   log: Pick<FastifyBaseLogger, 'warn'>
@@ -90,7 +93,7 @@ export class BookReader {
   }
 
   private async read(due: ReadonlyMap<string, Wish>): Promise<void> {
-    const { books, fetchBooks, streamOf, onGiveUp, log, now, steadyNow } = this.options
+    const { books, fetchBooks, streamOf, onGiveUp, log, steadyNow } = this.options
     const streams = new Map([...due.keys()].map((assetId) => [assetId, streamOf(assetId)]))
     let found: Map<string, ParsedBook>
     try {
@@ -111,12 +114,20 @@ export class BookReader {
       // What was read before a reconnect lacks what the stream told in between.
       const isWhole = stream !== null && stream === streams.get(assetId)
       if (wish.purpose === 'snapshot' && !isWhole) continue
-      const result = book === undefined ? 'missing' : books.seed(book, now(), wish.purpose === 'snapshot')
+      const result = book === undefined ? 'missing' : this.seed(book, wish.purpose)
       if (result === 'taken' || wish.purpose !== 'snapshot') continue
       // REST lags the stream of a busy book for ever: the stream's own snapshot is the faster way.
       if (result === 'older' && wish.attempt + 1 >= MAX_OLDER) onGiveUp(assetId)
       else this.again(assetId, wish)
     }
+  }
+
+  private seed(book: ParsedBook, purpose: ReadPurpose): SeedResult {
+    const { books, onSeed, now } = this.options
+    const receivedAtMs = now()
+    const isStreaming = purpose === 'snapshot'
+    onSeed?.(book, receivedAtMs, isStreaming)
+    return books.seed(book, receivedAtMs, isStreaming)
   }
 
   private again(assetId: string, { purpose, attempt }: Wish): void {

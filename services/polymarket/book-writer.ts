@@ -41,7 +41,8 @@ export interface BookWriterOptions {
   changes: ChangeList
   bids: LevelList
   asks: LevelList
-  onCorrupt: (slot: number, reason: CorruptReason) => void
+  /** `isNew` is false where the drift or the failed proof of a book was known already. */
+  onCorrupt: (slot: number, reason: CorruptReason, isNew: boolean) => void
   steadyNow: () => number
 }
 
@@ -139,7 +140,7 @@ export class BookWriter {
     if (this.has(slot, AWAITING)) {
       // A snapshot that lacks changes which were told before it, and left out for want of one, is none.
       if (this.freshness.isBehind(slot, timestampMs, hash)) {
-        this.options.onCorrupt(slot, 'snapshot_behind')
+        this.options.onCorrupt(slot, 'snapshot_behind', true)
         return 'snapshot_behind'
       }
     } else if (this.freshness.isInSeed(slot, timestampMs, this.options.steadyNow)) {
@@ -149,12 +150,12 @@ export class BookWriter {
     this.proofs.begin(slot, timestampMs, hash)
     this.freshness.streamed(slot, timestampMs, hash)
     if (!this.replaceLevels(slot, timestampMs, receivedAtMs)) {
-      this.options.onCorrupt(slot, 'arena_full')
+      this.options.onCorrupt(slot, 'arena_full', true)
       return 'arena_full'
     }
     this.drifts.books++
     this.freshness.unseeded(slot)
-    if (!this.resynced(slot)) this.options.onCorrupt(slot, 'crossed')
+    if (!this.resynced(slot)) this.options.onCorrupt(slot, 'crossed', true)
     this.proofs.told(slot, timestampMs, hash, NOT_TOLD, NOT_TOLD)
     this.table.touch(slot)
     return null
@@ -197,7 +198,7 @@ export class BookWriter {
       }
     } catch (error) {
       this.outOfRoom(slot, error)
-      this.options.onCorrupt(slot, 'arena_full')
+      this.options.onCorrupt(slot, 'arena_full', true)
       return 'arena_full'
     }
     proofs.told(slot, timestampMs, hash, changes.bestBid[index] as number, changes.bestAsk[index] as number)
@@ -284,7 +285,7 @@ export class BookWriter {
       group.apply(this.table.arena, slot)
     } catch (error) {
       this.outOfRoom(slot, error)
-      this.options.onCorrupt(slot, 'arena_full')
+      this.options.onCorrupt(slot, 'arena_full', true)
       return
     }
     this.table.received(slot, group.receivedAtMs, group.timestampMs, Number.NaN)
@@ -293,8 +294,9 @@ export class BookWriter {
   }
 
   private corrupt(slot: number, reason: 'drift' | 'crossed'): void {
+    const isNew = !this.table.verdicts.has(slot, reason)
     this.table.raise(slot, reason)
-    this.options.onCorrupt(slot, reason)
+    this.options.onCorrupt(slot, reason, isNew)
   }
 
   /** The book does not fit: what is left of it is no book, and no change may build on it. */

@@ -6,7 +6,7 @@ import { BYTES } from '../venue/frame-bytes.ts'
 import { AssetIndex } from './asset-index.ts'
 import { BookWriter, type CorruptReason, type SeedResult } from './book-writer.ts'
 import { ChangeList, MAX_CHANGES, NOT_TOLD } from './change-list.ts'
-import { type ParsedBook, type ParsedMessage, parseFrame } from './parse.ts'
+import { type ParsedBook, type ParsedMessage, type ParsedTrade, parseFrame } from './parse.ts'
 import { BookProofs, type ProofStatus } from './proofs.ts'
 import { FrameScanner } from './scan.ts'
 
@@ -17,8 +17,19 @@ export type Hint =
 
 export interface PolymarketBooksOptions {
   table: BookTable
-  /** Called when a fresh book is needed; may be called many times for one. `frame` is the message that showed it. */
-  onCorrupt?: (assetId: string, slot: number, reason: CorruptReason, frame: Buffer | null) => void
+  /**
+   * Called when a fresh book is needed; may be called many times for one. `frame` is the message that showed it;
+   * `isNew` is false where the drift or the failed proof of a book was known already.
+   */
+  onCorrupt?: (
+    assetId: string,
+    slot: number,
+    reason: CorruptReason,
+    frame: Buffer | null,
+    isNew: boolean
+  ) => void
+  /** Called with each trade that can be read; `isMirrored` where it is told of the complement. */
+  onTrade?: (slot: number, trade: ParsedTrade, isMirrored: boolean, receivedAtMs: number) => void
   onHint?: (hint: Hint) => void
   /** Give every asset a slot of its own at its first snapshot: for recordings, where nobody knows the markets. */
   autoFollow?: boolean
@@ -68,6 +79,7 @@ export class PolymarketBooks {
   constructor({
     table,
     onCorrupt = () => {},
+    onTrade = () => {},
     onHint = () => {},
     onRefused = () => {},
     autoFollow = false,
@@ -78,10 +90,20 @@ export class PolymarketBooks {
   }: PolymarketBooksOptions) {
     const { counters, changes, bids, asks } = this
     this.table = table
-    this.options = { onCorrupt, onHint, onRefused, autoFollow, useScanner, hashBudgetPercent, now, steadyNow }
+    this.options = {
+      onCorrupt,
+      onTrade,
+      onHint,
+      onRefused,
+      autoFollow,
+      useScanner,
+      hashBudgetPercent,
+      now,
+      steadyNow
+    }
     this.assets = new AssetIndex(table.capacityMarkets)
-    const corrupt = (slot: number, reason: CorruptReason) =>
-      onCorrupt(this.assets.assetOf(slot), slot, reason, this.frame)
+    const corrupt = (slot: number, reason: CorruptReason, isNew: boolean) =>
+      onCorrupt(this.assets.assetOf(slot), slot, reason, this.frame, isNew)
     this.proofs = new BookProofs({
       table,
       counters,
@@ -135,6 +157,11 @@ export class PolymarketBooks {
 
   assetOf(slot: number): string {
     return this.assets.assetOf(slot)
+  }
+
+  /** Returns the complement of the asset in a slot; null where it is not known. */
+  complementOf(slot: number): string | null {
+    return this.assets.complementOf(slot)
   }
 
   /** Assets with a book of their own and where it is. */
@@ -307,7 +334,7 @@ export class PolymarketBooks {
         return
       case 'trade':
         this.ignore('last_trade_price')
-        this.trade(message.assetId, message.price)
+        this.trade(message, receivedAtMs)
         return
       case 'tick_size':
         this.changeTick(message.assetId, message.tickSize, message.timestampMs)
@@ -342,9 +369,12 @@ export class PolymarketBooks {
     return slot
   }
 
-  private trade(assetId: string, price: number): void {
-    const slot = this.assets.get(assetId) ?? this.assets.getComplement(assetId)
-    if (slot !== undefined) this.proofs.traded(slot, price)
+  private trade(trade: ParsedTrade, receivedAtMs: number): void {
+    const own = this.assets.get(trade.assetId)
+    const slot = own ?? this.assets.getComplement(trade.assetId)
+    if (slot === undefined) return
+    this.proofs.traded(slot, trade.price)
+    if (!Number.isNaN(trade.size)) this.options.onTrade(slot, trade, own === undefined, receivedAtMs)
   }
 
   private changeTick(assetId: string, tickSize: string, timestampMs: number): void {

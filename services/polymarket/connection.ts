@@ -5,6 +5,7 @@ import type { DialPacer } from '../venue/dial-pacer.ts'
 import type { ConnectionStatus } from '../venue/port.ts'
 import type { Recovery } from '../venue/recovery.ts'
 import { SupervisedSocket } from '../venue/supervised-socket.ts'
+import type { WireTap } from '../venue/wire-tap.ts'
 import { upgradeHeaders } from './auth.ts'
 import type { PolymarketBooks } from './books.ts'
 import { PING, PONG } from './urls.ts'
@@ -33,6 +34,12 @@ export interface PolymarketConnectionOptions {
   recovery: Recovery
   /** Whether this connection turns on the venue-wide announcements, when it subscribes. */
   isAnnouncer: () => boolean
+  /** Whether the books are the live ones. */
+  isLive: boolean
+  /** Hears all that passes; null: nobody does. */
+  wire: WireTap | null
+  /** The connection to live books was lost. `aliveAtMs`: our clock at the last message on it. */
+  onLost: (name: string, slots: readonly number[], aliveAtMs: number, reason: string) => void
   /** Called for an asset whose snapshot is overdue and should be read over REST. */
   onOverdue: (assetId: string) => void
   now: () => number
@@ -74,7 +81,7 @@ export class PolymarketConnection {
   messages = 0
 
   constructor(options: PolymarketConnectionOptions) {
-    const { name, url, log, silentAfterMs, breaker, pacer, now, steadyNow, random } = options
+    const { name, url, log, silentAfterMs, breaker, pacer, isLive, wire, now, steadyNow, random } = options
     this.options = options
     this.socket = new SupervisedSocket({
       name,
@@ -93,7 +100,8 @@ export class PolymarketConnection {
         if (frame[0] === OPEN_OBJECT || frame[0] === OPEN_ARRAY) this.messages++
         this.options.books.apply(frame, receivedAtMs)
       },
-      onDown: () => this.down(),
+      onDown: (reason) => this.down(reason),
+      tapped: wire === null ? null : { venue: 'polymarket', wire, keepsBooks: isLive },
       breaker,
       pacer,
       // There are no credentials to refuse: a 403 is a guard in front of the venue, and passes.
@@ -146,8 +154,14 @@ export class PolymarketConnection {
   }
 
   /** From now on this connection keeps these books, which are equal to those that it kept. */
-  moveTo(books: PolymarketBooks, table: BookTable, onOverdue: (assetId: string) => void): void {
-    this.options = { ...this.options, books, table, onOverdue }
+  moveTo(
+    books: PolymarketBooks,
+    table: BookTable,
+    isLive: boolean,
+    onOverdue: (assetId: string) => void
+  ): void {
+    this.options = { ...this.options, books, table, isLive, onOverdue }
+    if (isLive) this.socket.adopt()
   }
 
   /** Subscribes assets; each book awaits its snapshot. */
@@ -226,11 +240,13 @@ export class PolymarketConnection {
     if (this.opened > 1) this.options.recovery.resubscribed(this.options.name, this.assets.size)
   }
 
-  private down(): void {
+  private down(reason: string): void {
+    const { name, table, recovery, isLive, onLost, now } = this.options
     this.isSubscribed = false
     this.waiting.clear()
-    this.options.recovery.lost(this.options.name, this.options.table, this.assets.values())
-    for (const slot of this.assets.values()) this.options.table.raise(slot, 'disconnected')
+    recovery.lost(name, table, this.assets.values())
+    if (isLive) onLost(name, [...this.assets.values()], this.socket.heardAtMs ?? now(), reason)
+    for (const slot of this.assets.values()) table.raise(slot, 'disconnected')
   }
 
   private subscribe(assetIds: readonly string[]): void {

@@ -5,7 +5,7 @@ import { PolymarketConnection, type PolymarketConnectionOptions, type Subscripti
 import { renewShard, type ShardRenewalOptions } from './recycle.ts'
 
 export interface PolymarketConnectionsOptions
-  extends Omit<PolymarketConnectionOptions, 'name' | 'generation' | 'isAnnouncer'> {
+  extends Omit<PolymarketConnectionOptions, 'name' | 'generation' | 'isLive' | 'isAnnouncer'> {
   assetsPerConnection: number
 }
 
@@ -82,6 +82,13 @@ export class PolymarketConnections {
     }))
   }
 
+  /** Since when an asset's connection is open, and its name; null while it is not. */
+  openingOf(assetId: string): { name: string; sinceMs: number } | null {
+    const status = this.homes.get(assetId)?.status()
+    if (status === undefined || status.connectedAtMs === null) return null
+    return { name: status.name, sinceMs: status.connectedAtMs }
+  }
+
   /** Names the connecting that an asset is streamed by; null while it is not. */
   streamOf(assetId: string): string | null {
     const connection = this.homes.get(assetId)
@@ -106,7 +113,7 @@ export class PolymarketConnections {
   async *renew(
     options: Pick<
       ShardRenewalOptions,
-      'complementOf' | 'signal' | 'reads' | 'fillTimeoutMs' | 'readTimeoutMs'
+      'complementOf' | 'onTrade' | 'signal' | 'reads' | 'fillTimeoutMs' | 'readTimeoutMs'
     >
   ): AsyncGenerator<HandoverReport & { name: string }> {
     for (const old of [...this.connections]) {
@@ -122,7 +129,7 @@ export class PolymarketConnections {
         createConnection: (shadowBooks, shadowTable) =>
           this.create(
             name,
-            { books: shadowBooks, table: shadowTable, onOverdue: () => {} },
+            { books: shadowBooks, table: shadowTable, isLive: false, onOverdue: () => {} },
             old.generation + 1
           ),
         isCurrent,
@@ -150,11 +157,12 @@ export class PolymarketConnections {
 
   private create(
     name: string,
-    kept: Partial<Pick<PolymarketConnectionOptions, 'books' | 'table' | 'onOverdue'>> = {},
+    kept: Partial<Pick<PolymarketConnectionOptions, 'books' | 'table' | 'isLive' | 'onOverdue'>> = {},
     generation = 0
   ): PolymarketConnection {
     const connection: PolymarketConnection = new PolymarketConnection({
       ...this.options,
+      isLive: true,
       ...kept,
       name,
       generation,

@@ -5,6 +5,7 @@ import { breakerLimits } from '../venue/breaker.ts'
 import type { MarketSink } from '../venue/catalogue.ts'
 import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
+import { type BookDoubt, HistoryNotes } from '../venue/history-notes.ts'
 import type { FeedStatus, VenueFeed } from '../venue/port.ts'
 import { Recovery } from '../venue/recovery.ts'
 import {
@@ -13,13 +14,17 @@ import {
   unlessEnded,
   type VenueRecycle
 } from '../venue/recycle.ts'
+import type { HistoryTaps } from '../venue/wire-tap.ts'
 import { PolymarketAudits } from './audits.ts'
 import { BookIncidents } from './book-incidents.ts'
 import { BookReader } from './book-reader.ts'
 import { PolymarketBooks } from './books.ts'
 import { PolymarketConnections } from './connections.ts'
 import { type FollowedMarket, PolymarketMarkets, type Tokens } from './markets.ts'
+import type { ParsedTrade } from './parse.ts'
 import { PolymarketRest } from './rest.ts'
+import { formatSeedRecord } from './seed-record.ts'
+import { noteOfTrade } from './trade-note.ts'
 
 export type PolymarketSettings = Pick<
   Config,
@@ -46,6 +51,8 @@ export interface PolymarketFeedOptions {
   config: PolymarketSettings
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   incidents?: Incidents
+  /** Who keeps history; null: nobody does. */
+  history?: HistoryTaps | null
   now?: () => number
   /** Milliseconds on a clock that never jumps: whatever is waited for is measured by it. */
   steadyNow?: () => number
@@ -72,6 +79,7 @@ export class PolymarketFeed implements VenueFeed {
   private readonly reader: BookReader
   private readonly audits: PolymarketAudits
   private readonly troubles: BookIncidents
+  private readonly notes: HistoryNotes | null
   private askedForFactsAtMs = Number.NEGATIVE_INFINITY
   private isSynced = false
   private isStopped = false
@@ -82,6 +90,7 @@ export class PolymarketFeed implements VenueFeed {
     config,
     log,
     incidents = new Incidents(),
+    history = null,
     now = Date.now,
     steadyNow = performance.now.bind(performance),
     random = Math.random
@@ -89,6 +98,8 @@ export class PolymarketFeed implements VenueFeed {
     this.sink = sink
     this.config = config
     this.steadyNow = steadyNow
+    this.notes =
+      history === null ? null : new HistoryNotes({ venue: 'polymarket', history, table: sink.books, now })
     this.rest = new PolymarketRest({
       gammaBase: config.POLYMARKET_GAMMA_BASE,
       clobBase: config.POLYMARKET_HTTP_BASE,
@@ -98,7 +109,11 @@ export class PolymarketFeed implements VenueFeed {
     const frames = new FrameLog(log, steadyNow)
     this.books = new PolymarketBooks({
       table: sink.books,
-      onCorrupt: (assetId, slot, reason, frame) => {
+      onTrade: (slot, trade, isMirrored, receivedAtMs) => this.traded(slot, trade, isMirrored, receivedAtMs),
+      onCorrupt: (assetId, slot, reason, frame, isNew) => {
+        if (isNew && reason === 'drift') this.doubted(slot, 'drift', 'a message was not understood')
+        if (isNew && (reason === 'hash_mismatch' || reason === 'best_price_mismatch'))
+          this.doubted(slot, 'hash_mismatch', `the book is not what the venue says: ${reason}`)
         this.troubles.corrupt(slot, reason, frame)
         this.reader.ask(assetId, 'snapshot')
       },
@@ -140,6 +155,17 @@ export class PolymarketFeed implements VenueFeed {
       books: this.books,
       table: sink.books,
       onOverdue: (assetId) => this.reader.ask(assetId, 'snapshot'),
+      wire: history?.wire ?? null,
+      onLost: (name, slots, startedAtMs, detail) =>
+        this.notes?.lost(name, {
+          kind: 'disconnected',
+          subscription: null,
+          fromSequence: null,
+          toSequence: null,
+          slots,
+          startedAtMs,
+          detail
+        }),
       log,
       now,
       steadyNow,
@@ -149,6 +175,8 @@ export class PolymarketFeed implements VenueFeed {
       books: this.books,
       fetchBooks: (assetIds) => this.rest.fetchBooks(assetIds),
       streamOf: (assetId) => this.connections.streamOf(assetId),
+      onSeed: (book, atMs, streaming) =>
+        history?.wire?.rest('polymarket', atMs, formatSeedRecord({ book, streaming })),
       // REST could not give a book that is good: the stream is asked for one.
       onGiveUp: (assetId) => this.resubscribeDoubtful(assetId),
       log,
@@ -165,6 +193,13 @@ export class PolymarketFeed implements VenueFeed {
       marketId,
       reread: (assetId) => this.reader.ask(assetId, 'snapshot'),
       incidents,
+      onPolled: history === null ? null : (...read) => history.onPolled(...read),
+      onWrong: (slot, attempt) =>
+        this.doubted(
+          slot,
+          'audit_mismatch',
+          `the book differs from two reads in a row (${attempt} in a row)`
+        ),
       periodMs: config.AUDIT_PERIOD_MS,
       log,
       now,
@@ -187,6 +222,10 @@ export class PolymarketFeed implements VenueFeed {
     this.audits.stop()
     this.reader.stop()
     await Promise.all([this.connections.stop(), this.rest.close()])
+  }
+
+  followed(): ReadonlyMap<string, unknown> | null {
+    return this.markets.status.lastAtMs === null ? null : this.markets.followed()
   }
 
   auditAgeMs(slot: number): number | null {
@@ -212,12 +251,18 @@ export class PolymarketFeed implements VenueFeed {
     }
   }
 
+  /** The venue's public list of trades names the wallets of users: none of it is asked for. */
+  async fetchTrades(): Promise<null> {
+    return null
+  }
+
   async recycle({ signal, onProgress }: RecycleOptions): Promise<VenueRecycle> {
     const before = this.markets.followed()
     const connections: ConnectionRecycle[] = []
     onProgress('renewing the connections')
     const shards = this.connections.renew({
       complementOf: (assetId) => this.complementOf(assetId),
+      onTrade: (slot, trade, isMirrored, receivedAtMs) => this.traded(slot, trade, isMirrored, receivedAtMs),
       signal,
       reads: this.audits.reads,
       fillTimeoutMs: FILL_TIMEOUTS * this.config.SNAPSHOT_TIMEOUT_MS,
@@ -234,6 +279,20 @@ export class PolymarketFeed implements VenueFeed {
     onProgress('discovering markets')
     const discoveryError = await unlessEnded(signal, () => this.markets.discoverNow())
     return { connections, before, after: this.markets.followed(), discoveryError }
+  }
+
+  /** Of two connections one tells a trade first, and the other may never: `notes` tells each once. */
+  private traded(slot: number, trade: ParsedTrade, isMirrored: boolean, receivedAtMs: number): void {
+    const id = this.notes === null ? null : this.markets.idOf(slot)
+    if (id === null) return
+    const { note, name } = noteOfTrade(id, trade, isMirrored, receivedAtMs)
+    this.notes?.traded(note, name)
+  }
+
+  private doubted(slot: number, kind: BookDoubt, detail: string): void {
+    if (this.notes === null) return
+    const opening = this.connections.openingOf(this.books.assetOf(slot))
+    this.notes.doubted(slot, kind, detail, opening?.name ?? null, opening?.sinceMs ?? null)
   }
 
   private complementOf(assetId: string): string | null {

@@ -40,6 +40,21 @@ export interface ParsedChange {
   bestAsk: PriceE4
 }
 
+/** A trade of one asset, in that asset's own terms. */
+export interface ParsedTrade {
+  kind: 'trade'
+  assetId: string
+  price: PriceE4
+  /** NaN where the message tells none that can be read. */
+  size: SizeE6
+  /** What the taker did; null where the message does not tell. */
+  side: 'BUY' | 'SELL' | null
+  /** Epoch milliseconds, or -1. */
+  timestampMs: number
+  /** Several trades can be of one transaction; null where the message names none. */
+  transaction: string | null
+}
+
 /** What one element of a frame says; whatever is wrong with it is a value too. */
 export type ParsedMessage =
   | ParsedBook
@@ -50,7 +65,7 @@ export type ParsedMessage =
   | { kind: 'market_drift'; of: 'change' | 'book'; conditionId: string }
   /** The tick size as canonical decimal text, dollars. */
   | { kind: 'tick_size'; assetId: string; tickSize: string; timestampMs: number }
-  | { kind: 'trade'; assetId: string; price: PriceE4 }
+  | ParsedTrade
   | { kind: 'hint'; hint: 'new_market' | 'market_resolved'; conditionId: string }
   /** A reading that the protocol page leaves open, met in this frame. */
   | { kind: 'observed'; reading: string }
@@ -235,11 +250,19 @@ function parseTickSize({ asset_id, new_tick_size, timestamp }: Json): ParsedMess
   return { kind: 'tick_size', assetId: asset_id, tickSize: formatPrice(tick), timestampMs }
 }
 
-function parseTrade({ asset_id, price }: Json): ParsedMessage {
+function parseTrade({ asset_id, price, size, side, timestamp, transaction_hash }: Json): ParsedMessage {
   const traded = parsePrice(price)
-  return typeof asset_id === 'string' && !Number.isNaN(traded)
-    ? { kind: 'trade', assetId: asset_id, price: traded }
-    : { kind: 'ignored', reason: 'last_trade_price' }
+  if (typeof asset_id !== 'string' || Number.isNaN(traded))
+    return { kind: 'ignored', reason: 'last_trade_price' }
+  return {
+    kind: 'trade',
+    assetId: asset_id,
+    price: traded,
+    size: parseSize(size),
+    side: side === 'BUY' || side === 'SELL' ? side : null,
+    timestampMs: parseTimestamp(timestamp),
+    transaction: textOrNull(transaction_hash)
+  }
 }
 
 function parseHint({ market }: Json, hint: 'new_market' | 'market_resolved'): ParsedMessage {

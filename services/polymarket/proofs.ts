@@ -20,8 +20,8 @@ export interface BookProofsOptions {
   counters: Counters
   /** Time for proofs, of one core; 0 turns them off. */
   budgetPercent: number
-  /** Called once for a book that is not what the venue says, after it was made suspect. */
-  onMismatch: (slot: number, proof: FailedProof) => void
+  /** Called for a book that is not what the venue says, after it was made suspect; `isNew` unless it was before. */
+  onMismatch: (slot: number, proof: FailedProof, isNew: boolean) => void
   now: () => number
   /** Milliseconds on a clock that never jumps. */
   steadyNow: () => number
@@ -394,7 +394,8 @@ export class BookProofs {
     this.doubts.delete(slot)
     this.marks.reset(slot)
     verdicts.mismatches[slot] = (verdicts.mismatches[slot] as number) + 1
+    const isNew = !verdicts.has(slot, 'hash_mismatch')
     this.table.raise(slot, 'hash_mismatch')
-    this.options.onMismatch(slot, proof)
+    this.options.onMismatch(slot, proof, isNew)
   }
 }

@@ -1,7 +1,7 @@
 import { BookTable } from '../integrity/book-table.ts'
 import { type HandoverReport, handOver } from '../venue/handover.ts'
 import type { IndependentReads } from '../venue/handover-differences.ts'
-import { PolymarketBooks } from './books.ts'
+import { PolymarketBooks, type PolymarketBooksOptions } from './books.ts'
 import type { PolymarketConnection } from './connection.ts'
 
 export interface ShardRenewalOptions {
@@ -13,6 +13,8 @@ export interface ShardRenewalOptions {
   createConnection: (books: PolymarketBooks, table: BookTable) => PolymarketConnection
   /** Returns the token of an asset's other outcome; null where it is not known. */
   complementOf: (assetId: string) => string | null
+  /** Called with each trade that the new connection tells while it fills its books. */
+  onTrade: NonNullable<PolymarketBooksOptions['onTrade']>
   /** True while `old` is one of the venue's connections. */
   isCurrent: () => boolean
   /** Called from then on for an asset whose snapshot is overdue. */
@@ -34,10 +36,10 @@ const SETTLE_EVERY_MS = 50
  * books of its own, in the slots of the live ones, until it takes these over.
  */
 export async function renewShard(options: ShardRenewalOptions): Promise<HandoverReport> {
-  const { old, complementOf, onSwapped, steadyNow } = options
+  const { old, complementOf, onTrade, onSwapped, steadyNow } = options
   const { capacityMarkets, arena } = options.table
   const table = new BookTable({ capacityMarkets, capacityLevels: arena.capacityLevels })
-  const books = new PolymarketBooks({ table, steadyNow })
+  const books = new PolymarketBooks({ table, onTrade, steadyNow })
   const connection = options.createConnection(books, table)
   let isSwapped = false
 
@@ -70,9 +72,9 @@ export async function renewShard(options: ShardRenewalOptions): Promise<Handover
       swap: (unfilled) => {
         const assets = new Map(connection.subscriptions().map(({ assetId, slot }) => [slot, assetId]))
         for (const slot of assets.keys()) options.books.takeOver(slot, books)
-        connection.moveTo(options.books, options.table, options.onOverdue)
+        connection.moveTo(options.books, options.table, true, options.onOverdue)
         // What still comes on the old one until it is closed is told to books that nobody reads.
-        old.moveTo(books, table, () => {})
+        old.moveTo(books, table, false, () => {})
         onSwapped(
           connection,
           unfilled.map((slot) => assets.get(slot) as string)

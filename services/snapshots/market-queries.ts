@@ -1,6 +1,6 @@
 import type { Venue } from '../../schemas/common.ts'
 import type { Market, MarketStatus } from '../../schemas/market.ts'
-import type { VerdictState } from '../integrity/verdict.ts'
+import type { VerdictSource, VerdictState } from '../integrity/verdict.ts'
 import type { MarketRecord } from './market-record.ts'
 
 export const MARKET_SORTS = ['id', 'title', 'closeTime', '-volume24h', '-volume'] as const
@@ -11,6 +11,7 @@ export interface MarketFilter {
   venue?: Venue
   status?: MarketStatus
   state?: VerdictState
+  source?: VerdictSource
   /** Text that must occur in the title or the symbol, whatever its case. */
   q?: string
   sort: MarketSort
@@ -20,6 +21,7 @@ export interface MarketQueriesOptions {
   capacity: number
   all: () => Iterable<MarketRecord>
   state: (record: MarketRecord) => VerdictState
+  source: (record: MarketRecord) => VerdictSource
 }
 
 /** An answer in order: another generation for another answer. Its array is the query's own, as that of `find`. */
@@ -74,11 +76,15 @@ export class MarketQueries {
   stateChanged(record: MarketRecord): void {
     for (const query of this.kept.values()) if (query.byState) query.changed(record, true)
   }
+
+  sourceChanged(record: MarketRecord): void {
+    for (const query of this.kept.values()) if (query.bySource) query.changed(record, true)
+  }
 }
 
 /** Returns the same text for filters that ask for the same. */
-export function queryKey({ venue, status, state, q, sort }: MarketFilter): string {
-  return JSON.stringify([venue, status, state, q?.toLowerCase(), sort])
+export function queryKey({ venue, status, state, source, q, sort }: MarketFilter): string {
+  return JSON.stringify([venue, status, state, source, q?.toLowerCase(), sort])
 }
 
 let generations = 0
@@ -90,6 +96,7 @@ interface KeptQueryOptions extends MarketQueriesOptions {
 
 class KeptQuery {
   readonly byState: boolean
+  readonly bySource: boolean
   private readonly filter: MarketFilter
   private readonly options: KeptQueryOptions
   private readonly compare: (a: MarketRecord, b: MarketRecord) => number
@@ -103,6 +110,7 @@ class KeptQuery {
     this.filter = filter
     this.options = options
     this.byState = filter.state !== undefined
+    this.bySource = filter.source !== undefined
     this.needle = filter.q?.toLowerCase()
     this.compare = comparison(filter.sort)
   }
@@ -155,11 +163,12 @@ class KeptQuery {
   }
 
   private matches(record: MarketRecord): boolean {
-    const { venue, status, state } = this.filter
+    const { venue, status, state, source } = this.filter
     const { market } = record
     if (venue !== undefined && market.venue !== venue) return false
     if (status !== undefined && market.status !== status) return false
     if (state !== undefined && this.options.state(record) !== state) return false
+    if (source !== undefined && this.options.source(record) !== source) return false
     if (this.needle === undefined) return true
     return (
       market.title.toLowerCase().includes(this.needle) || market.symbol.toLowerCase().includes(this.needle)

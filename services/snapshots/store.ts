@@ -14,6 +14,8 @@ export interface SnapshotStoreOptions {
 
 /** Events come before their markets; more than this without one are not worth their memory. */
 const WAITING_EVENTS_MAX = 1_000
+/** No verdict has these bits. */
+const UNTOLD = 0xffff_ffff
 const STATUS_REASONS = ['not_open', 'venue_paused', 'market_closed', 'market_settled'] as const
 
 /**
@@ -27,27 +29,41 @@ export class SnapshotStore {
   revision = 0
   /** Raised when a market or event is added, changed or removed. */
   catalogueVersion = 0
+  /** A slot is this market's from now on, or nobody's (null). Called before the market's first change and after its last. */
+  onBound: (slot: number, id: string | null) => void = () => {}
   private readonly bus: ChangeBus
   private readonly byId = new Map<string, MarketRecord>()
   private readonly bySlot: (MarketRecord | undefined)[] = []
+  private readonly verdictWatchers: ((slot: number) => void)[] = []
+  /** What the watchers of verdicts heard last of each slot: its reasons, and its source above them. */
+  private readonly told: Uint32Array
   private readonly eventHeaders = new Map<string, EventHeader>()
   private readonly eventMarkets = new Map<string, Set<string>>()
 
   constructor({ capacityMarkets, capacityLevels }: SnapshotStoreOptions) {
     this.books = new BookTable({ capacityMarkets, capacityLevels })
     this.bus = new ChangeBus(capacityMarkets)
+    this.told = new Uint32Array(capacityMarkets).fill(UNTOLD)
     this.queries = new MarketQueries({
       capacity: capacityMarkets,
       all: () => this.byId.values(),
-      state: (record) => this.books.verdicts.state(record.slot)
+      state: (record) => this.books.verdicts.state(record.slot),
+      source: (record) => this.books.verdicts.sourceOf(record.slot)
     })
     this.books.onTouch = (slot) => {
       this.revision++
       this.bus.mark(slot)
+      if (this.verdictWatchers.length > 0) this.tellVerdict(slot)
     }
     this.books.onState = (slot) => {
       const record = this.bySlot[slot]
       if (record !== undefined) this.queries.stateChanged(record)
+    }
+    this.books.onSource = (slot) => {
+      const record = this.bySlot[slot]
+      if (record === undefined) return
+      this.queries.sourceChanged(record)
+      this.revision++
     }
   }
 
@@ -99,8 +115,10 @@ export class SnapshotStore {
     this.unlinkEvent(record.market)
     this.byId.delete(id)
     this.bySlot[record.slot] = undefined
+    this.told[record.slot] = UNTOLD
     this.catalogueVersion++
     this.books.release(record.slot)
+    this.onBound(record.slot, null)
   }
 
   /** Adds an event or takes over what its venue newly says of it. Kept while a served market belongs to it. */
@@ -135,6 +153,26 @@ export class SnapshotStore {
     return this.bus.consume(wake)
   }
 
+  /**
+   * Calls `watcher` synchronously after every change of a slot's reasons or source, and when a market comes to a slot
+   * or leaves it; returns what ends it. It must not throw, and must be quick: a feed waits for it.
+   */
+  watchVerdicts(watcher: (slot: number) => void): () => void {
+    this.verdictWatchers.push(watcher)
+    return () => {
+      const index = this.verdictWatchers.indexOf(watcher)
+      if (index >= 0) this.verdictWatchers.splice(index, 1)
+    }
+  }
+
+  private tellVerdict(slot: number): void {
+    const { reasons, source } = this.books.verdicts
+    const says = ((reasons[slot] as number) | ((source[slot] as number) << 30)) >>> 0
+    if (this.told[slot] === says) return
+    this.told[slot] = says
+    for (const watcher of this.verdictWatchers) watcher(slot)
+  }
+
   private add(market: Market, rules: string): MarketRecord | null {
     const slot = this.books.allocate()
     if (slot < 0) return null
@@ -142,6 +180,8 @@ export class SnapshotStore {
     const record: MarketRecord = { slot, id: market.id, market, rules, metaVersion }
     this.byId.set(record.id, record)
     this.bySlot[slot] = record
+    this.told[slot] = UNTOLD
+    this.onBound(slot, record.id)
     this.linkEvent(market)
     this.queries.insert(record)
     this.applyStatus(record)

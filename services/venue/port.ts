@@ -4,6 +4,7 @@ import type { LivenessStatus } from '../integrity/liveness.ts'
 import type { VerdictSource } from '../integrity/verdict.ts'
 import type { Counters } from './counters.ts'
 import type { RecycleOptions, VenueRecycle } from './recycle.ts'
+import type { TradeNote } from './wire-tap.ts'
 
 /** Where a connection of ours stands. `refused` means that the venue rejected our credentials: we do not loop. */
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'stopped'
@@ -108,8 +109,17 @@ export interface VenueFeed {
   /** Stops everything it started, within a bounded time. */
   stop(): Promise<void>
   status(): FeedStatus
+  /** The markets that are followed now, by id; null before the first discovery. */
+  followed(): ReadonlyMap<string, unknown> | null
   /** Milliseconds since the book in a slot was audited; null where it never was. */
   auditAgeMs(slot: number): number | null
   /** Renews every connection, make before break, and then what is known of the markets. One at a time. */
   recycle(options: RecycleOptions): Promise<VenueRecycle>
+  /**
+   * Returns the trades of a market with a venue's time from `fromMs` up to, not including, `toMs`, oldest first; null
+   * where the venue has no such list, or the market is another venue's.
+   *
+   * @throws {VenueRestError} when it could not be asked; ask again later
+   */
+  fetchTrades(marketId: string, fromMs: number, toMs: number): Promise<TradeNote[] | null>
 }

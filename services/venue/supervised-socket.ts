@@ -2,10 +2,12 @@ import type { FastifyBaseLogger } from 'fastify'
 import WebSocket from 'ws'
 import { backoffMs } from './backoff.ts'
 import { Breaker, type BreakerLimits } from './breaker.ts'
+import { ConnectionTap } from './connection-tap.ts'
 import type { DialPacer } from './dial-pacer.ts'
 import { FrameTap } from './frame-tap.ts'
 import { type KeepAlive, KeepAliveWatch } from './keep-alive-watch.ts'
 import type { ConnectionState, ConnectionStatus } from './port.ts'
+import type { WireTap } from './wire-tap.ts'
 
 export interface SupervisedSocketOptions {
   name: string
@@ -39,6 +41,8 @@ export interface SupervisedSocketOptions {
   steadyNow?: () => number
   /** Answers to the upgrade that are final, since asking again would not help. */
   refusedBy?: readonly number[]
+  /** Who hears all that passes, and whether what comes goes into the live books from the start; null: nobody hears. */
+  tapped?: { venue: string; wire: WireTap; keepsBooks: boolean } | null
 }
 
 const STOP_TIMEOUT_MS = 2_000
@@ -70,6 +74,9 @@ export class SupervisedSocket {
   private lastError: string | null = null
   /** Why the connection under way is going down, once that is known. */
   private downReason: string | null = null
+  private readonly wire: ConnectionTap | null
+  /** By our clock, also when it is closed again. */
+  private lastOpenedAtMs: number | null = null
 
   constructor(options: SupervisedSocketOptions) {
     this.options = {
@@ -85,9 +92,11 @@ export class SupervisedSocket {
       refusedBy: [401, 403],
       breaker: { failures: 5, openMs: 10_000 },
       pacer: null,
+      tapped: null,
       ...options
     }
-    const { name, breaker, keepAlive, now, steadyNow, log } = this.options
+    const { name, breaker, keepAlive, now, steadyNow, log, tapped } = this.options
+    this.wire = tapped === null ? null : new ConnectionTap({ ...tapped, name, now })
     this.breaker = new Breaker({
       name,
       ...breaker,
@@ -105,6 +114,14 @@ export class SupervisedSocket {
 
   get isOpen(): boolean {
     return this.state === 'open'
+  }
+
+  /** Our clock at the last message, or at the opening where none came since; null before the first opening. */
+  get heardAtMs(): number | null {
+    const { lastMessageAtMs, lastOpenedAtMs } = this
+    return lastMessageAtMs === null || lastOpenedAtMs === null
+      ? lastOpenedAtMs
+      : Math.max(lastMessageAtMs, lastOpenedAtMs)
   }
 
   /** The status of the connection; the feed knows how many markets are on it. */
@@ -131,8 +148,14 @@ export class SupervisedSocket {
   /** Sends a text frame; false when the connection is not open. */
   send(text: string): boolean {
     if (this.state !== 'open' || this.socket === null) return false
+    this.wire?.command(text)
     this.socket.send(text)
     return true
+  }
+
+  /** From now on what comes goes into the live books, in place of what came on another connection. */
+  adopt(): void {
+    this.wire?.adopt()
   }
 
   /** Starts our own keep-alive texts: some venues refuse them before the first subscription. */
@@ -153,17 +176,19 @@ export class SupervisedSocket {
     this.state = 'refused'
     this.stopping.abort()
     this.clearTimers()
+    this.wire?.closed(reason)
     this.options.log.warn({ connection: this.options.name, reason }, 'venue refused the connection')
     this.options.onDown(reason)
     this.socket?.terminate()
   }
 
-  /** Closes the connection and dials no more; resolves when it is closed, at the latest after 2 s. */
+  /** Closes the connection, hands over nothing more, and dials no more; resolves when closed, at the latest after 2 s. */
   async stop(): Promise<void> {
     const { socket } = this
     this.state = 'stopped'
     this.stopping.abort()
     this.clearTimers()
+    this.wire?.closed('closed by us')
     if (socket === null) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => socket.terminate(), STOP_TIMEOUT_MS)
@@ -252,14 +277,18 @@ export class SupervisedSocket {
     this.dialled?.opened()
     this.opened++
     this.connectedAtMs = now()
+    this.lastOpenedAtMs = this.connectedAtMs
     this.openedAtMs = steadyNow()
     this.lastError = null
+    this.wire?.opened()
     if (keepAlive.kind === 'ping') this.watch.start()
     log.info({ connection: name, opened: this.opened }, 'connected')
     onOpen()
   }
 
   private message(frame: Buffer): void {
+    // What comes while we close is told to nobody, so that what was tapped is what was applied.
+    if (this.state !== 'open') return
     const receivedAtMs = this.readAtMs
     const { keepAlive } = this.options
     this.lastMessageAtMs = receivedAtMs
@@ -270,6 +299,7 @@ export class SupervisedSocket {
     )
       return
     this.messages++
+    if (this.wire !== null) this.wire.frame(frame, receivedAtMs)
     this.options.onFrame(frame, receivedAtMs)
   }
 
@@ -294,6 +324,7 @@ export class SupervisedSocket {
     const why = this.downReason ?? `closed with ${code}${reason === '' ? '' : ` ${reason}`}`
     this.lastError = why
     log.warn({ connection: name, reason: why, waitMs: Math.round(waitMs) }, 'connection lost')
+    this.wire?.closed(why)
     this.retryTimer = setTimeout(() => this.dial(), waitMs)
     if (wasOpen) onDown(why)
   }

@@ -106,6 +106,28 @@ t.test('GET /v1/markets', async (t) => {
     t.equal((await get('?state=stale')).total, 0)
   })
 
+  t.test('a market whose source changes goes from one list to the other', async (t) => {
+    const { books } = app.snapshotStore
+    const { slot } = app.snapshotStore.get(market(7).id) as { slot: number }
+    const setSource = (source: 'websocket' | 'poll') => {
+      books.setSource(slot, source)
+      books.touch(slot)
+    }
+    t.teardown(() => setSource('websocket'))
+    t.same([(await get('?source=poll')).total, (await get('?source=websocket')).total], [0, 120])
+    setSource('poll')
+    t.match(await get('?source=poll'), {
+      total: 1,
+      items: [{ id: market(7).id, verdict: { source: 'poll' } }]
+    })
+    t.equal((await get('?source=websocket')).total, 119)
+    t.equal((await get('?source=poll&state=live')).total, 1)
+    const lines = await app.inject('/v1/markets.ndjson?source=poll')
+    t.equal(JSON.parse(lines.body).id, market(7).id)
+    setSource('websocket')
+    t.same([(await get('?source=poll')).total, (await get('?source=websocket')).total], [0, 120])
+  })
+
   t.test('refuses what it does not understand and names the parameter', async (t) => {
     for (const [query, name] of [
       ['page=0', 'page'],
@@ -118,6 +140,7 @@ t.test('GET /v1/markets', async (t) => {
       ['venue=nyse', 'venue'],
       ['status=odd', 'status'],
       ['state=odd', 'state'],
+      ['source=rest', 'source'],
       ['sort=volume', 'sort'],
       ['q=', 'q'],
       ['pagesize=10', 'pagesize']

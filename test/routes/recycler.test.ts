@@ -16,6 +16,8 @@ async function setUp(t: Test, key = KEY) {
     stop: async () => {},
     status: () => ({ synced: true }) as FeedStatus,
     auditAgeMs: () => null,
+    fetchTrades: async () => null,
+    followed: () => null,
     recycle: () =>
       new Promise<VenueRecycle>((resolve) => {
         release = () =>

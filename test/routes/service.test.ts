@@ -60,7 +60,18 @@ function feed(
   }
   const recycle = () => Promise.reject(new Error('nothing to recycle'))
   const auditAgeMs = (slot: number) => (venue === 'kalshi' ? 1_000 * (slot + 1) : null)
-  return { venue, now, start: () => {}, stop: async () => {}, status: () => now, auditAgeMs, recycle }
+  const fetchTrades = async () => null
+  return {
+    venue,
+    now,
+    start: () => {},
+    stop: async () => {},
+    status: () => now,
+    auditAgeMs,
+    recycle,
+    fetchTrades,
+    followed: () => null
+  }
 }
 
 const DATA_ROUTES = [

@@ -133,6 +133,58 @@ t.test('the print that is kept of a side is that of its levels after every chang
   t.pass('all equal')
 })
 
+t.test('who listens is told of every change, after it, and keeps the same books by that alone', async (t) => {
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 200, size: 'max' }), (commands) => {
+      const arena = new BookArena(3, 50_000)
+      const told = new NaiveBooks()
+      let isTrue = true
+      arena.listener = {
+        levelChanged: (slot, outcome, price, size) => {
+          isTrue &&=
+            arena.sizeOf(slot, outcome, price) === size && told.side(slot, outcome).get(price) !== size
+          told.set(slot, outcome, price, size)
+        },
+        sideReplaced: (slot, outcome) => {
+          told.side(slot, outcome).clear()
+          for (const [price, size] of bestFirst(arena, slot, outcome)) told.set(slot, outcome, price, size)
+        },
+        released: (slot) => {
+          for (const side of [YES, NO] as const) told.side(slot, side).clear()
+        }
+      }
+      const naive = new NaiveBooks()
+      for (const one of commands) {
+        if (!agreeOn(one, arena, naive) || !isTrue) return false
+        for (const side of [YES, NO] as const) {
+          const books = [told, naive].map((books) => JSON.stringify(books.bestFirst(one.slot, side)))
+          if (books[0] !== books[1]) return false
+        }
+      }
+      return true
+    }),
+    { numRuns: 200 }
+  )
+  t.pass('all equal')
+})
+
+t.test('what changes nothing is told to nobody', async (t) => {
+  const arena = new BookArena(1, 8)
+  for (let price = 1; price <= 8; price++) arena.setLevel(0, YES, price, price)
+  const told: unknown[] = []
+  const note = (...change: unknown[]) => told.push(change)
+  arena.listener = { levelChanged: note, sideReplaced: note, released: note }
+  arena.setLevel(0, YES, 1, 1)
+  arena.setLevel(0, YES, 9, 0)
+  arena.changeLevel(0, YES, 9, 0)
+  arena.changeLevel(0, YES, 1, -2)
+  t.throws(() => arena.setLevel(0, YES, 9, 1), ArenaFullError)
+  t.strictSame(told, [])
+  arena.listener = null
+  arena.setLevel(0, YES, 1, 7)
+  t.strictSame(told, [])
+})
+
 t.test('a change that is refused leaves the print as it was', async (t) => {
   const arena = new BookArena(2, 8)
   for (let price = 1; price <= 8; price++) arena.setLevel(0, YES, price, price)

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import { VenueSchema } from '../../../schemas/common.ts'
 import { pageQuery } from '../../../schemas/list.ts'
 import { MarketStatusSchema } from '../../../schemas/market.ts'
-import { VerdictStateSchema } from '../../../schemas/verdict.ts'
+import { VerdictSourceSchema, VerdictStateSchema } from '../../../schemas/verdict.ts'
 import { FRAGMENT_DEPTH } from '../../../services/snapshots/fragments.ts'
 import { MARKET_SORTS, type MarketFilter } from '../../../services/snapshots/market-queries.ts'
 
@@ -24,6 +24,7 @@ const filterQuery = {
   venue: Type.Optional(VenueSchema),
   status: Type.Optional(MarketStatusSchema),
   state: Type.Optional(VerdictStateSchema),
+  source: Type.Optional(VerdictSourceSchema),
   q: Type.Optional(
     Type.String({
       description: 'Text that occurs in the title or the symbol, in any case',
@@ -54,11 +55,12 @@ export const streamQuery = (maxBookDepth: number) =>
 type FilterQuery = Static<ReturnType<typeof streamQuery>>
 
 /** Returns the filter that a query asks for. */
-export function filterOf({ venue, status, state, q, sort = 'id' }: FilterQuery): MarketFilter {
+export function filterOf({ venue, status, state, source, q, sort = 'id' }: FilterQuery): MarketFilter {
   const filter: MarketFilter = { sort }
   if (venue !== undefined) filter.venue = venue
   if (status !== undefined) filter.status = status
   if (state !== undefined) filter.state = state
+  if (source !== undefined) filter.source = source
   if (q !== undefined) filter.q = q
   return filter
 }

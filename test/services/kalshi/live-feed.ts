@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import type { Config } from '../../../schemas/config.ts'
 import { Incidents } from '../../../services/integrity/incidents.ts'
 import { loadSigner } from '../../../services/kalshi/auth.ts'
 import { KalshiFeed, type KalshiFeedOptions } from '../../../services/kalshi/feed.ts'
@@ -18,7 +19,8 @@ export async function follow(
   t: Test,
   world: SimulatorOptions = {},
   periodMs = 2_000,
-  options: Partial<KalshiFeedOptions> = {}
+  options: Partial<KalshiFeedOptions> = {},
+  settings: (kalshi: Simulator['kalshi']) => Promise<Partial<Config>> = async () => ({})
 ) {
   const simulator: Simulator = await startSimulator({
     marketsPerVenue: 12,
@@ -36,7 +38,8 @@ export async function follow(
       KALSHI_HTTP_BASE: kalshi.httpBase,
       KALSHI_WS_URL: kalshi.wsUrl,
       MAX_MARKETS_PER_VENUE: 40,
-      AUDIT_PERIOD_MS: periodMs
+      AUDIT_PERIOD_MS: periodMs,
+      ...(await settings(kalshi))
     }),
     signer: loadSigner(kalshi.keyId, kalshi.privateKeyPem),
     log: { info: () => {}, warn: () => {} },

@@ -35,7 +35,7 @@ async function poll(t: Test, answer: (path: string) => [number, unknown], books 
     counters,
     markets: () => served,
     holds: () => true,
-    onDrift: (id, book) => drifts.push([id, book]),
+    onDrift: ({ id }, book) => drifts.push([id, book]),
     intervalMs: 50,
     log: { info: () => {}, warn: () => {} }
   })

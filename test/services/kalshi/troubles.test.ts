@@ -75,14 +75,20 @@ t.test('a change under a name that nobody asked for makes all books anew, once a
   t.ok((incidents.counts().kalshi?.stray_change ?? 0) >= 2)
 })
 
-t.test('a change of the wire form takes the books anew, once', async (t) => {
+t.test('while cents are written where exact numbers were, no book is live; then all come back', async (t) => {
   const followed = await follow(t, {}, 60_000)
-  const { simulator, incidents, feed } = followed
+  const { simulator, incidents, feed, markets, verdict } = followed
   await until(() => feed.status().counters.applied > 100)
   simulator.faults.set('kalshi', 'wire_form', { form: 'cents' })
-  await until(() => (incidents.counts().kalshi?.drift ?? 0) > 0)
+  const refused = () => feed.status().counters.ignored.get('drift') ?? 0
+  await until(() => refused() > 0)
+  const states = () => new Set(markets().map((one) => verdict(one)?.state))
+  t.same([...states()], ['suspect'], 'all within that frame')
+  const before = refused()
+  await until(() => refused() > before + 100)
+  t.same([...states()], ['suspect'])
+  simulator.faults.clear('wire_form')
   await allLive(followed)
-  const { applied } = feed.status().counters
-  await until(() => feed.status().counters.applied > applied + 200)
-  t.equal(incidents.counts().kalshi?.drift, 1)
+  await until(() => incidents.latest(10).every(({ endedAtMs }) => endedAtMs !== null))
+  t.equal(feed.status().connections[0]?.reconnects, 0)
 })

@@ -3,6 +3,7 @@ import { Incidents } from '../../../services/integrity/incidents.ts'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
 import { PolymarketFeed, type PolymarketSettings } from '../../../services/polymarket/feed.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import type { HistoryTaps } from '../../../services/venue/wire-tap.ts'
 import type { FaultName, FaultParameters } from '../../../simulator/faults.ts'
 import { type SimulatorOptions, startSimulator } from '../../../simulator/index.ts'
 import type { SimMarket } from '../../../simulator/model/types.ts'
@@ -14,7 +15,8 @@ const silent = { info: () => {}, warn: () => {} }
 export async function setUp(
   t: Test,
   simulator: SimulatorOptions = {},
-  config: Partial<PolymarketSettings> = {}
+  config: Partial<PolymarketSettings> = {},
+  history: HistoryTaps | null = null
 ) {
   const venue = await startSimulator({
     marketsPerVenue: 30,
@@ -28,6 +30,7 @@ export async function setUp(
   const feed = new PolymarketFeed({
     sink: store,
     incidents,
+    history,
     log: silent,
     config: {
       POLYMARKET_HTTP_BASE: venue.polymarket.clobBase,

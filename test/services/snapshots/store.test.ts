@@ -90,11 +90,13 @@ const FILTERS: MarketFilter[] = [
   { sort: 'title', status: 'open' },
   { sort: '-volume24h', state: 'live' },
   { sort: 'closeTime', q: 'BETA' },
+  { sort: 'id', source: 'poll' },
+  { sort: '-volume', source: 'websocket', state: 'live' },
   { sort: 'id', venue: 'kalshi', status: 'halted', state: 'halted' }
 ]
 
 const change = fc.record({
-  kind: fc.constantFrom('put', 'put', 'patch', 'remove', 'sync', 'unsync', 'look'),
+  kind: fc.constantFrom('put', 'put', 'patch', 'remove', 'sync', 'unsync', 'poll', 'stream', 'look'),
   n: fc.nat({ max: 11 }),
   title: fc.constantFrom('alpha', 'Beta', 'beta two', 'gamma'),
   status: fc.constantFrom('open' as const, 'halted' as const, 'closed' as const),
@@ -118,7 +120,8 @@ t.test('a query that is mended finds what a query from scratch finds', async () 
           const slot = store.get(id)?.slot
           if (slot === undefined) continue
           if (kind === 'sync') store.books.resynced(slot)
-          else store.books.raise(slot, 'disconnected')
+          else if (kind === 'unsync') store.books.raise(slot, 'disconnected')
+          else store.books.setSource(slot, kind === 'poll' ? 'poll' : 'websocket')
         }
       }
       for (const filter of FILTERS) {
@@ -131,7 +134,10 @@ t.test('a query that is mended finds what a query from scratch finds', async () 
   )
 })
 
-function fromScratch(store: SnapshotStore, { venue, status, state, q, sort }: MarketFilter): string[] {
+function fromScratch(
+  store: SnapshotStore,
+  { venue, status, state, source, q, sort }: MarketFilter
+): string[] {
   const keys: Record<string, (market: Market) => string | number> = {
     id: ({ id }) => id,
     title: ({ title }) => title,
@@ -145,6 +151,7 @@ function fromScratch(store: SnapshotStore, { venue, status, state, q, sort }: Ma
       if (venue !== undefined && market.venue !== venue) return false
       if (status !== undefined && market.status !== status) return false
       if (state !== undefined && store.books.verdicts.state(slot) !== state) return false
+      if (source !== undefined && store.books.verdicts.get(slot).source !== source) return false
       return q === undefined || `${market.title}\n${market.symbol}`.toLowerCase().includes(q.toLowerCase())
     })
     .sort((a, b) => {
@@ -170,6 +177,42 @@ t.test('a slot is used again without a trace of the market before', async (t) =>
   t.equal(store.books.arena.count(second.slot, YES) + store.books.arena.count(second.slot, NO), 0)
   t.match(store.books.verdicts.get(second.slot), { state: 'syncing', receivedAtMs: null, sequence: null })
 })
+
+t.test(
+  'who watches verdicts hears each change of reasons or source at once, and who comes and leaves',
+  async (t) => {
+    const store = newStore(2)
+    const { slot } = serve(store, market(1))
+    const heard: string[] = []
+    const end = store.watchVerdicts((changed) => {
+      const { state, source } = store.books.verdicts.get(changed)
+      heard.push(`${store.at(changed)?.id.slice(-1)} ${state} ${source}`)
+    })
+    store.books.touch(slot)
+    heard.length = 0
+    store.books.raise(slot, 'disconnected')
+    store.books.raise(slot, 'silent')
+    store.books.resynced(slot)
+    store.books.setSource(slot, 'poll')
+    store.books.touch(slot)
+    store.books.setSource(slot, 'websocket')
+    store.books.touch(slot)
+    store.remove(market(1).id)
+    store.put(market(2), '')
+    end()
+    end()
+    store.books.raise(slot, 'drift')
+    t.strictSame(heard, [
+      '1 stale websocket',
+      '1 stale websocket',
+      '1 live websocket',
+      '1 live poll',
+      '1 live websocket',
+      'undefined live websocket',
+      '2 syncing websocket'
+    ])
+  }
+)
 
 t.test('markets that leave give all their memory back', async (t) => {
   const store = newStore(50)

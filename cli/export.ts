@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { RangeInvalidError } from '../services/errors.ts'
+import { EXPORT_FORMATS, type ExportFormat, exportHistory } from '../services/history/export/export.ts'
+import { parseTime } from '../services/history/read/time-range.ts'
+import { openHistory } from '../services/history/storage/open-history.ts'
+import { readSettings } from '../services/settings.ts'
+import { loadEnvironment } from './environment.ts'
+import { ProgressBar } from './progress.ts'
+import { parseCommand, UsageError } from './usage.ts'
+
+const HELP = `Usage: crossbook export --from TIME --to TIME [--format csv|parquet|ndjson] [--out FOLDER] [--json]
+
+Writes what was recorded in a range to files, and beside them manifest.json, which says of each market which stretches
+are verified, degraded or missing. A time is ISO 8601 with an offset or Z, or epoch milliseconds; --to is not inside.
+The database is the one that DATABASE_URL or DATA_DIR names; PGlite cannot be read while a gateway holds it.
+
+  --format  csv (default), parquet or ndjson
+  --out     where to (default: export-<from>-<to>)
+  --json    print the result as one JSON object`
+
+export async function exportCommand(args: string[]): Promise<void> {
+  const options = parseCommand(
+    args,
+    {
+      from: { type: 'string' },
+      to: { type: 'string' },
+      format: { type: 'string', default: 'csv' },
+      out: { type: 'string' },
+      json: { type: 'boolean', default: false }
+    },
+    HELP
+  )
+  if (options === null) return
+  const range = { fromMs: timeOf('from', options.from), toMs: timeOf('to', options.to) }
+  if (range.fromMs >= range.toMs) throw new UsageError('--from must be before --to')
+  const format = EXPORT_FORMATS.find((known) => known === options.format)
+  if (format === undefined) throw new UsageError(`--format must be one of ${EXPORT_FORMATS.join(', ')}`)
+  loadEnvironment('.env')
+  const config = readSettings(process.env)
+  const folder = options.out ?? join('.', `export-${nameOf(range.fromMs)}-${nameOf(range.toMs)}`)
+  const log = { info: () => {}, warn: () => {}, error: () => {} }
+  const history = await openHistory({ databaseUrl: config.DATABASE_URL, dataDir: config.DATA_DIR, log })
+  const bar = new ProgressBar(`exporting to ${folder}`, range.toMs - range.fromMs)
+  try {
+    let doneMs = range.fromMs
+    const result = await exportHistory({
+      history,
+      range,
+      format: format as ExportFormat,
+      folder,
+      nowMs: Date.now(),
+      onProgress: (atMs) => {
+        bar.advance(atMs - doneMs)
+        doneMs = atMs
+      }
+    })
+    bar.done()
+    if (options.json) console.log(JSON.stringify({ folder, ...result }))
+    else {
+      console.table(result.files)
+      const title = styleText('bold', `${result.markets} markets`, { stream: process.stdout })
+      console.log(`${title} and ${result.gaps} gaps in ${join(folder, 'manifest.json')}`)
+    }
+  } finally {
+    bar.done()
+    await history.close()
+  }
+}
+
+function timeOf(name: string, text: string | undefined): number {
+  if (text === undefined) throw new UsageError(`--${name} must be a time; see crossbook export --help`)
+  try {
+    return parseTime(name, text)
+  } catch (error) {
+    if (error instanceof RangeInvalidError) throw new UsageError(`--${error.message}`)
+    throw error
+  }
+}
+
+/** A time as part of a file's name. */
+function nameOf(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace(/[-:]|\.\d+/g, '')
+}

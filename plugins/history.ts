@@ -1,0 +1,42 @@
+import fp from 'fastify-plugin'
+import type { Venue } from '../schemas/common.ts'
+import { History } from '../services/history/history.ts'
+import { listOf } from '../services/settings.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Records what passes, and reads it back; absent where HISTORY is off. */
+    history?: History
+  }
+}
+
+export default fp(
+  async (app) => {
+    const { config } = app
+    if (config.HISTORY === 'off') return
+    const history = new History({
+      store: app.snapshotStore,
+      settings: config,
+      venues: listOf(config.VENUES) as Venue[],
+      followed: (venue) => app.venueFeeds.find((one) => one.venue === venue)?.followed() ?? null,
+      fetchTrades: async (marketId, fromMs, toMs) => {
+        const venue = app.snapshotStore.get(marketId)?.market.venue
+        const feed = app.venueFeeds.find((one) => one.venue === venue)
+        return (await feed?.fetchTrades(marketId, fromMs, toMs)) ?? null
+      },
+      log: app.log.child({ part: 'history' })
+    })
+    const warm = await history.warmUp()
+    if (warm.size > 0) {
+      app.log.info({ markets: warm.size, ageMs: warm.ageMs }, 'the last state is served, as stale')
+      app.serveStale()
+    }
+    app.decorate('history', history)
+    app.decorate('historyReader', history)
+    app.decorate('historyTaps', history.taps)
+    // Before the feeds, which are registered later: what they hear first is recorded.
+    app.addHook('onListen', async () => history.start())
+    app.addHook('onClose', async () => history.stop())
+  },
+  { name: 'history', dependencies: ['config', 'snapshot-store', 'venue-feeds'] }
+)

@@ -1,0 +1,43 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { LatestSnapshot } from '../../../../schemas/history.ts'
+import { NO_QUERY } from '../../../../schemas/list.ts'
+import { HISTORY_TAG, historyErrorResponses } from '../../../../schemas/responses.ts'
+import { BookUnknownError } from '../../../../services/errors.ts'
+import { snapshotBody } from '../../../../services/history/read/bodies.ts'
+import { newestProven } from '../../../../services/history/read/newest.ts'
+import { marketParams } from './query.ts'
+import { readerFor } from './reader.ts'
+
+const latest: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/markets/:id/latest',
+    {
+      compress: {},
+      schema: {
+        operationId: 'getLatestSnapshot',
+        summary: 'The newest recorded snapshot of one market',
+        description:
+          'Of the newest snapshot by stream and the newest by polling: the newer one that is not in doubt, or the ' +
+          'newer one if both are (syncing, stale or suspect), flagged. `source` says which it is. Prices are dollars ' +
+          'per contract, sizes are contracts, both as exact decimal text.',
+        tags: [HISTORY_TAG],
+        params: marketParams,
+        querystring: NO_QUERY,
+        response: {
+          200: Type.Unsafe<LatestSnapshot>(Type.Ref('LatestSnapshot')),
+          ...historyErrorResponses(400, 404, 503)
+        }
+      }
+    },
+    async ({ params: { id } }) => {
+      const reader = await readerFor(app, id)
+      const snapshot = newestProven(await reader.store.latestSnapshots(id))
+      if (snapshot === undefined) throw new BookUnknownError(`nothing was recorded of ${id} yet`)
+      const { source, state } = snapshot
+      return { id, source, proven: state === 'live', snapshot: snapshotBody(snapshot) }
+    }
+  )
+}
+
+export default latest

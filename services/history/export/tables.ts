@@ -1,0 +1,56 @@
+import type { SnapshotRecord, TradeRecord } from '../records.ts'
+
+/** How a column's values are meant: a price in ten-thousandths of a dollar, a size in millionths of a contract, epoch ms. */
+export type ColumnKind = 'text' | 'integer' | 'price' | 'size' | 'time'
+
+export interface Column<Row> {
+  readonly name: string
+  readonly kind: ColumnKind
+  /** Levels and other lists are JSON text. */
+  readonly value: (row: Row) => string | number | null
+}
+
+export interface ExportTable<Row> {
+  readonly name: string
+  readonly columns: readonly Column<Row>[]
+}
+
+const levelsText = (levels: SnapshotRecord['bids']) => JSON.stringify(levels)
+
+/** One row a recorded snapshot. Levels are `[[price in 1/10,000 dollar, size in 1/1,000,000 contract], ...]`, best first. */
+export const SNAPSHOTS: ExportTable<SnapshotRecord> = {
+  name: 'snapshots',
+  columns: [
+    { name: 'market_id', kind: 'text', value: ({ marketId }) => marketId },
+    { name: 'at', kind: 'time', value: ({ atMs }) => atMs },
+    { name: 'source', kind: 'text', value: ({ source }) => source },
+    { name: 'cause', kind: 'text', value: ({ cause }) => cause },
+    { name: 'sequence', kind: 'integer', value: ({ sequence }) => sequence },
+    { name: 'venue_time', kind: 'time', value: ({ venueTimeMs }) => venueTimeMs },
+    { name: 'received_at', kind: 'time', value: ({ receivedAtMs }) => receivedAtMs },
+    { name: 'best_bid', kind: 'price', value: ({ bestBid }) => bestBid },
+    { name: 'best_bid_size', kind: 'size', value: ({ bestBidSize }) => bestBidSize },
+    { name: 'best_ask', kind: 'price', value: ({ bestAsk }) => bestAsk },
+    { name: 'best_ask_size', kind: 'size', value: ({ bestAskSize }) => bestAskSize },
+    { name: 'bids', kind: 'text', value: ({ bids }) => levelsText(bids) },
+    { name: 'asks', kind: 'text', value: ({ asks }) => levelsText(asks) },
+    { name: 'state', kind: 'text', value: ({ state }) => state },
+    { name: 'reason', kind: 'text', value: ({ reason }) => reason },
+    { name: 'verified_at', kind: 'time', value: ({ verifiedAtMs }) => verifiedAtMs },
+    { name: 'mismatches', kind: 'integer', value: ({ mismatches }) => mismatches }
+  ]
+}
+
+/** One row a trade, in YES terms. */
+export const TRADES: ExportTable<TradeRecord> = {
+  name: 'trades',
+  columns: [
+    { name: 'market_id', kind: 'text', value: ({ marketId }) => marketId },
+    { name: 'trade_id', kind: 'text', value: ({ tradeId }) => tradeId },
+    { name: 'venue_time', kind: 'time', value: ({ venueTimeMs }) => venueTimeMs },
+    { name: 'received_at', kind: 'time', value: ({ receivedAtMs }) => receivedAtMs },
+    { name: 'price', kind: 'price', value: ({ price }) => price },
+    { name: 'size', kind: 'size', value: ({ size }) => size },
+    { name: 'taker_side', kind: 'text', value: ({ takerSide }) => takerSide }
+  ]
+}

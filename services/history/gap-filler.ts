@@ -1,0 +1,192 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { SnapshotStore } from '../snapshots/store.ts'
+import { firstProof, type Proof, tradesNotIn } from './gap-evidence.ts'
+import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from './records.ts'
+import { describe } from './write-batch.ts'
+
+/** Reads a venue's trades of a range; null where the venue has no such endpoint. */
+export type FetchTrades = (marketId: string, fromMs: number, toMs: number) => Promise<TradeRecord[] | null>
+
+export interface GapFillerOptions {
+  store: SnapshotStore
+  history: Promise<HistoryStore>
+  sessionId: string
+  write: (gap: GapRecord) => void
+  addTrade: (trade: TradeRecord) => void
+  fetchTrades: FetchTrades | null
+  /** Without any recovery for so long, a gap is given up. */
+  giveUpAfterMs: number
+  now: () => number
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+}
+
+export interface GapFillerStatus {
+  runs: number
+  lookedAt: number
+  /** Gaps that this filler closed or mended, by how. */
+  closed: Record<Exclude<GapRecovery, 'none'>, number>
+  unrecoverable: number
+  trades: number
+  failures: number
+  /** Closed of all that were decided; null before the first. */
+  successRate: number | null
+}
+
+/** Gaps that a run looks at. */
+const GAPS_MAX = 1_000
+/** A gap of more markets is not mended by asking for each of them. */
+const MARKETS_MAX = 100
+/** Trades that came before a gap's end may be on their way to the database for so long. */
+const SETTLED_AFTER_MS = 10_000
+const TRIED_MAX = 5_000
+/** Where trades may have passed unseen. */
+const LOSES_TRADES: readonly GapKind[] = ['disconnected', 'restart', 'sequence_gap', 'recorder_overflow']
+/** What a book that is seen whole again ends. */
+const OF_BOOKS: readonly GapKind[] = [
+  'sequence_gap',
+  'hash_mismatch',
+  'audit_mismatch',
+  'disconnected',
+  'drift',
+  'stray_change'
+]
+
+/**
+ * Looks again and again at gaps that nobody closes any more: those that an earlier run left open are closed by what was
+ * recorded since, trades are read again where the venue keeps them, and what nothing mended in time is given up. A book
+ * that was not seen stays missing: nothing is ever filled in for it.
+ */
+export class GapFiller {
+  private readonly options: GapFillerOptions
+  private readonly tried = new Set<string>()
+  private readonly counts: Omit<GapFillerStatus, 'successRate'> = {
+    runs: 0,
+    lookedAt: 0,
+    closed: { snapshot: 0, rest: 0, trades: 0 },
+    unrecoverable: 0,
+    trades: 0,
+    failures: 0
+  }
+  private running: Promise<void> | null = null
+
+  constructor(options: GapFillerOptions) {
+    this.options = options
+  }
+
+  /** Looks once; a call during a run waits for that one. Never rejects: what fails is tried the next time. */
+  run(): Promise<void> {
+    this.running ??= this.look()
+      .catch((error: unknown) => {
+        this.counts.failures++
+        this.options.log.warn({ error: describe(error) }, 'gaps could not be looked at')
+      })
+      .finally(() => {
+        this.running = null
+      })
+    return this.running
+  }
+
+  status(): GapFillerStatus {
+    const { closed, unrecoverable } = this.counts
+    const mended = closed.snapshot + closed.rest + closed.trades
+    const decided = mended + unrecoverable
+    return { ...this.counts, closed: { ...closed }, successRate: decided === 0 ? null : mended / decided }
+  }
+
+  private async look(): Promise<void> {
+    const history = await this.options.history
+    this.counts.runs++
+    const nowMs = this.options.now()
+    const fromMs = nowMs - 2 * this.options.giveUpAfterMs
+    const recent = await history.gaps({ fromMs, toMs: nowMs + 1, marketId: null, limit: GAPS_MAX })
+    const gaps = new Map([...(await history.openGaps()), ...recent].map((gap) => [gap.id, gap]))
+    for (const gap of gaps.values()) {
+      const isGivenUp = gap.endedAtMs === null && gap.recoveredBy === 'none'
+      if (isGivenUp || this.isWatched(gap)) continue
+      this.counts.lookedAt++
+      const after = await this.mended(history, gap, nowMs)
+      if (after !== gap) this.options.write(after)
+    }
+  }
+
+  /** This run's open gaps end by themselves, at the exact time. */
+  private isWatched({ id, endedAtMs }: GapRecord): boolean {
+    return endedAtMs === null && id.includes(this.options.sessionId)
+  }
+
+  private async mended(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<GapRecord> {
+    const closed = gap.endedAtMs === null ? await this.closed(history, gap, nowMs) : gap
+    const hasTrades = await this.fillTrades(history, closed, nowMs)
+    if (closed.recoveredBy !== null) return closed
+    if (hasTrades) {
+      this.counts.closed.trades++
+      return { ...closed, recoveredBy: 'trades' }
+    }
+    if (nowMs - (closed.endedAtMs ?? closed.detectedAtMs) < this.options.giveUpAfterMs) return closed
+    this.counts.unrecoverable++
+    return { ...closed, recoveredBy: 'none' }
+  }
+
+  /** Closes a gap when every market that it concerns was recorded whole after it. */
+  private async closed(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<GapRecord> {
+    const marketIds = this.marketsOf(gap)
+    if (!OF_BOOKS.includes(gap.kind) || marketIds === null || marketIds.length === 0) return gap
+    let last: Proof | null = null
+    for (const marketId of marketIds) {
+      const proof = await firstProof(history, marketId, gap.detectedAtMs, nowMs)
+      if (proof === null) return gap
+      if (last === null || proof.atMs > last.atMs) last = proof
+    }
+    if (last === null) return gap
+    this.counts.closed[last.recoveredBy]++
+    return { ...gap, endedAtMs: last.atMs, recoveredBy: last.recoveredBy }
+  }
+
+  /** Returns true when the venue told every trade of the gap's time. */
+  private async fillTrades(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<boolean> {
+    const { fetchTrades, addTrade } = this.options
+    const { endedAtMs, startedAtMs } = gap
+    if (fetchTrades === null || endedAtMs === null || nowMs - endedAtMs < SETTLED_AFTER_MS) return false
+    if (!LOSES_TRADES.includes(gap.kind) || endedAtMs <= startedAtMs || this.tried.has(gap.id)) return false
+    const marketIds = this.marketsOf(gap)
+    if (marketIds === null || marketIds.length === 0) return false
+    const range = { fromMs: startedAtMs, toMs: endedAtMs }
+    try {
+      for (const marketId of marketIds) {
+        const told = await fetchTrades(marketId, range.fromMs, range.toMs)
+        if (told === null) {
+          this.remember(gap.id)
+          return false
+        }
+        for (const trade of await tradesNotIn(history, marketId, range, told)) {
+          addTrade(trade)
+          this.counts.trades++
+        }
+      }
+    } catch (error) {
+      this.counts.failures++
+      this.options.log.warn({ gap: gap.id, error: describe(error) }, 'trades of a gap could not be read')
+      return false
+    }
+    this.remember(gap.id)
+    return true
+  }
+
+  /** Returns null where there are too many to ask for each. */
+  private marketsOf({ marketIds, venue }: GapRecord): readonly string[] | null {
+    if (marketIds !== null) return marketIds.length <= MARKETS_MAX ? marketIds : null
+    const ids: string[] = []
+    for (const { id, market } of this.options.store.records()) {
+      if (market.venue !== venue) continue
+      if (ids.push(id) > MARKETS_MAX) return null
+    }
+    return ids
+  }
+
+  private remember(id: string): void {
+    this.tried.add(id)
+    if (this.tried.size <= TRIED_MAX) return
+    const [oldest] = this.tried
+    if (oldest !== undefined) this.tried.delete(oldest)
+  }
+}

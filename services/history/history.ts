@@ -1,0 +1,291 @@
+import { join } from 'node:path'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Venue } from '../../schemas/common.ts'
+import type { Config } from '../../schemas/config.ts'
+import { HistoryUnavailableError } from '../errors.ts'
+import type { SnapshotStore } from '../snapshots/store.ts'
+import type { HistoryTaps } from '../venue/wire-tap.ts'
+import { BookLogReader } from './book-log/reader.ts'
+import { BookLogWriter } from './book-log/writer.ts'
+import { assembleCoverage, holesOf } from './coverage.ts'
+import type { FetchTrades } from './gap-filler.ts'
+import { HistoryRecorder, type HistoryRecorderStatus } from './history-recorder.ts'
+import { pruneJournal } from './journal/prune.ts'
+import { JournalReader } from './journal/reader.ts'
+import type { JournalHole } from './journal/record.ts'
+import { JournalWriter, type JournalWriterStatus } from './journal/writer.ts'
+import { JournalTap } from './journal-tap.ts'
+import { MarketJournal } from './market-journal.ts'
+import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
+import type { HistoryStore, RecyclerRunRecord, TimeRange } from './records.ts'
+import { lockDataDir } from './storage/data-dir-lock.ts'
+import { openHistory } from './storage/open-history.ts'
+import { loadWarmState, type WarmMarkets, WarmStateWriter } from './warm-state.ts'
+
+export type HistorySettings = Pick<
+  Config,
+  | 'DATA_DIR'
+  | 'DATABASE_URL'
+  | 'HISTORY_FLUSH_MS'
+  | 'HISTORY_QUEUE_MAX'
+  | 'GAP_FILL_INTERVAL_MS'
+  | 'JOURNAL_RETENTION_HOURS'
+  | 'JOURNAL_MAX_MB'
+  | 'SNAPSHOT_RETENTION_DAYS'
+  | 'SNAPSHOT_THIN_AFTER_HOURS'
+>
+
+export interface HistoryOptions {
+  store: SnapshotStore
+  settings: HistorySettings
+  venues: readonly Venue[]
+  fetchTrades: FetchTrades
+  /** The markets that a venue's feed follows; null before it knows. */
+  followed: (venue: Venue) => ReadonlyMap<string, unknown> | null
+  log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
+  now?: () => number
+  steadyNow?: () => number
+  random?: () => number
+}
+
+export interface HistoryStatus {
+  engine: HistoryStore['engine'] | null
+  /** Why the database is not open; null once it is. */
+  openError: string | null
+  recorder: HistoryRecorderStatus
+  journals: Record<string, JournalWriterStatus>
+}
+
+/** The book log is a journal of its own, beside those of the venues. */
+const BOOKS = 'books'
+const HOUR_MS = 3_600_000
+const PRUNE_EVERY_MS = 600_000
+const REOPEN_AFTER_MS = 5_000
+const GAPS_MAX = 10_000
+const MEGABYTE = 1_000_000
+/** Of which the limit of the journals is made: only whole ones are deleted. */
+const SEGMENTS_AT_LEAST = 32
+const SEGMENT_BYTES_MAX = 128 << 20
+const CLAIMS_EVERY_MS = 1_000
+
+/**
+ * Everything that is kept of what passes: the raw journals, the book log and the rows, and how all of it is read. The
+ * database is opened in the background, over and over until it is: nothing waits for it but rows and readers.
+ */
+export class History implements HistoryReader {
+  readonly taps: HistoryTaps
+  private readonly options: Required<HistoryOptions>
+  private readonly journals = new Map<string, JournalWriter>()
+  private readonly markets: MarketJournal
+  private readonly bookLog: BookLogWriter
+  private readonly books: BookLogReader
+  private readonly recorder: HistoryRecorder
+  private readonly warmWriter: WarmStateWriter
+  private warm: WarmMarkets | null = null
+  private claimTimer: NodeJS.Timeout | null = null
+  private readonly unlock: () => void
+  private readonly stopping = new AbortController()
+  private readonly opening: Promise<HistoryStore>
+  private settleOpening: { opened: (store: HistoryStore) => void; given: (why: Error) => void } | null = null
+  private opened: HistoryStore | null = null
+  private openError: string | null = 'it is being opened'
+  private reopenTimer: NodeJS.Timeout | null = null
+  private pruneTimer: NodeJS.Timeout | null = null
+
+  /** @throws {ConfigError} where another process records in that folder, or it cannot be written */
+  constructor(options: HistoryOptions) {
+    this.options = {
+      now: Date.now,
+      steadyNow: performance.now.bind(performance),
+      random: Math.random,
+      ...options
+    }
+    const { store, settings, venues, fetchTrades, log, now, steadyNow, random } = this.options
+    const folder = this.journalFolder
+    this.unlock = lockDataDir(folder)
+    this.opening = new Promise<HistoryStore>((opened, given) => {
+      this.settleOpening = { opened, given }
+    })
+    // Whoever waits for it hears of it; when nobody does, the stop is no news.
+    this.opening.catch(() => {})
+    const journal = (name: string, venue: Venue | null, onHole = () => {}) => {
+      const writer = new JournalWriter({
+        folder,
+        name,
+        flushMs: settings.HISTORY_FLUSH_MS,
+        segmentBytes: Math.min(SEGMENT_BYTES_MAX, (settings.JOURNAL_MAX_MB * MEGABYTE) / SEGMENTS_AT_LEAST),
+        onHole: (hole: JournalHole) => {
+          this.recorder.onJournalHole(hole, venue)
+          onHole()
+        },
+        log,
+        now
+      })
+      this.journals.set(name, writer)
+      return writer
+    }
+    for (const venue of venues) journal(venue, venue)
+    // What lies behind a hole builds on nothing: all books are written whole again.
+    const bookSink = journal(BOOKS, null, () => this.bookLog.checkpointAll())
+    this.bookLog = new BookLogWriter({ store, sink: bookSink, now })
+    this.books = new BookLogReader(new JournalReader({ folder, name: BOOKS }))
+    this.markets = new MarketJournal({ store, journals: this.journals, now })
+    this.recorder = new HistoryRecorder({
+      store,
+      history: this.opening,
+      flushMs: settings.HISTORY_FLUSH_MS,
+      queueMax: settings.HISTORY_QUEUE_MAX,
+      gapFillIntervalMs: settings.GAP_FILL_INTERVAL_MS,
+      fetchTrades,
+      log,
+      now,
+      steadyNow,
+      random
+    })
+    this.warmWriter = new WarmStateWriter({ dataDir: settings.DATA_DIR, store, now, log })
+    const { onTrade, onGap, onPolled } = this.recorder
+    this.taps = { wire: new JournalTap(this.journals), onTrade, onGap, onPolled }
+  }
+
+  /** @throws {HistoryUnavailableError} while the database is not open */
+  get store(): HistoryStore {
+    if (this.opened === null) throw new HistoryUnavailableError(this.openError ?? 'it is being opened')
+    return this.opened
+  }
+
+  /** Puts the last state of the run before into the store, to be served as stale until the feeds know better. */
+  async warmUp(): Promise<WarmMarkets> {
+    const { store, settings, log, now } = this.options
+    this.warm = await loadWarmState({ dataDir: settings.DATA_DIR, store, nowMs: now(), log })
+    return this.warm
+  }
+
+  /** Records from now on. */
+  async start(): Promise<void> {
+    this.warmWriter.start()
+    if (this.warm !== null && this.warm.size > 0)
+      this.claimTimer = setInterval(() => this.claim(), CLAIMS_EVERY_MS).unref()
+    await Promise.all([...this.journals.values()].map((journal) => journal.start()))
+    this.bookLog.start()
+    this.markets.start()
+    this.recorder.start()
+    void this.open()
+    this.pruneTimer = setInterval(() => void this.prune(), PRUNE_EVERY_MS)
+    this.pruneTimer.unref()
+  }
+
+  /** Writes what is there, within a bounded time, and gives the folder back. */
+  async stop(): Promise<void> {
+    this.stopping.abort()
+    if (this.reopenTimer !== null) clearTimeout(this.reopenTimer)
+    if (this.pruneTimer !== null) clearInterval(this.pruneTimer)
+    if (this.claimTimer !== null) clearInterval(this.claimTimer)
+    await this.warmWriter.stop()
+    this.settleOpening?.given(new HistoryUnavailableError('the gateway stops'))
+    this.markets.stop()
+    await this.bookLog.stop()
+    await this.recorder.stop()
+    await Promise.all([...this.journals.values()].map((journal) => journal.stop()))
+    await this.opened?.close()
+    this.unlock()
+  }
+
+  status(): HistoryStatus {
+    return {
+      engine: this.opened?.engine ?? null,
+      openError: this.openError,
+      recorder: this.recorder.status(),
+      journals: Object.fromEntries([...this.journals].map(([name, writer]) => [name, writer.status()]))
+    }
+  }
+
+  recyclerRun(run: RecyclerRunRecord): void {
+    this.recorder.onRecyclerRun(run)
+  }
+
+  /** Resolves when all that was recorded so far can be read, or at once while the database is away. */
+  async flush(): Promise<void> {
+    await Promise.all([this.recorder.flush(), ...[...this.journals.values()].map((writer) => writer.flush())])
+  }
+
+  async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
+    const { store } = this
+    await this.recorder.flush()
+    const [rows, sessions, gaps] = await Promise.all([
+      store.coverage({ ...range, marketId }),
+      store.sessions(range),
+      store.gaps({ ...range, marketId, limit: GAPS_MAX })
+    ])
+    const nowMs = Math.min(this.options.now(), this.recorder.recordedToMs)
+    const { intervals, recordedFromMs } = assembleCoverage(rows, sessions, range, nowMs, {
+      liveSessionId: this.recorder.sessionId,
+      holes: holesOf(gaps, nowMs)
+    })
+    return { recordedFromMs, intervals }
+  }
+
+  async bookAt(marketId: string, atMs: number): Promise<BookAt> {
+    this.bookLog.beat()
+    await this.journals.get(BOOKS)?.flush()
+    return this.books.bookAt(marketId, atMs)
+  }
+
+  private get journalFolder(): string {
+    return join(this.options.settings.DATA_DIR, 'journal')
+  }
+
+  /** A database that cannot be opened now is tried again: it may be on its way, as the gateway is. */
+  private async open(): Promise<void> {
+    const { settings, log, now } = this.options
+    const { signal } = this.stopping
+    try {
+      const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = settings
+      const store = await openHistory({ databaseUrl, dataDir, log, now })
+      if (signal.aborted) {
+        await store.close()
+        return
+      }
+      this.opened = store
+      this.openError = null
+      this.settleOpening?.opened(store)
+    } catch (error) {
+      if (signal.aborted) return
+      this.openError = error instanceof Error ? error.message : String(error)
+      log.error({ error: this.openError }, 'the history cannot be opened: rows wait, and it is tried again')
+      this.reopenTimer = setTimeout(() => void this.open(), REOPEN_AFTER_MS)
+    }
+  }
+
+  /** Markets of the run before that a venue lists no more leave once it has been asked. */
+  private claim(): void {
+    const { venues, followed } = this.options
+    for (const venue of venues) {
+      const known = followed(venue)
+      if (known !== null) this.warm?.releaseUnclaimed(venue, (id) => known.has(id))
+    }
+    if (this.warm?.size !== 0 || this.claimTimer === null) return
+    clearInterval(this.claimTimer)
+    this.claimTimer = null
+  }
+
+  private async prune(): Promise<void> {
+    const { settings, log, now } = this.options
+    const nowMs = now()
+    try {
+      const { deleted } = await pruneJournal({
+        folder: this.journalFolder,
+        maxAgeMs: settings.JOURNAL_RETENTION_HOURS * HOUR_MS,
+        maxBytes: settings.JOURNAL_MAX_MB * MEGABYTE,
+        nowMs
+      })
+      const rows = await this.opened?.prune({
+        deleteBeforeMs: nowMs - settings.SNAPSHOT_RETENTION_DAYS * 24 * HOUR_MS,
+        thinBeforeMs: nowMs - settings.SNAPSHOT_THIN_AFTER_HOURS * HOUR_MS
+      })
+      if (deleted.length > 0 || (rows ?? 0) > 0)
+        log.info({ segments: deleted.length, rows }, 'old history was deleted')
+    } catch (error) {
+      log.warn({ error: String(error) }, 'old history could not be deleted: it is tried again')
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import { findKey } from './block-header.ts'
+import type { JournalHole, JournalPosition, JournalRecord } from './record.ts'
+import { decodeRecords } from './record-block.ts'
+import { SegmentCatalog, type SegmentSummary } from './segment-catalog.ts'
+import { openSegment, readBlock } from './segment-index.ts'
+import type { PlacedBlock } from './segment-scan.ts'
+import { verifySegment } from './verify.ts'
+
+export interface JournalReaderOptions {
+  folder: string
+  name: string
+  /** Told of each block in the range that `records` had to leave out, as it comes to it. */
+  onHole?: (hole: JournalHole) => void
+}
+
+export interface JournalRange {
+  /** Half-open: from is inside, to is not. */
+  fromMs: number
+  toMs: number
+  /** Where to begin, as `findLast` returned it. */
+  start?: JournalPosition
+}
+
+/** The records of one block. */
+export interface JournalBatch {
+  position: JournalPosition
+  records: JournalRecord[]
+}
+
+/** Reads a journal that is, or was, written by any process: what its writer has flushed is there. */
+export class JournalReader {
+  private readonly options: JournalReaderOptions
+  private readonly catalog: SegmentCatalog
+
+  constructor(options: JournalReaderOptions) {
+    this.options = options
+    this.catalog = new SegmentCatalog(options.folder, options.name)
+  }
+
+  /** The records of a range in the order in which they were appended, block by block. Damaged blocks are left out. */
+  async *records({ fromMs, toMs, start }: JournalRange): AsyncGenerator<JournalBatch> {
+    for (const segment of await this.catalog.list()) {
+      if (start !== undefined && segment.name < start.segment) continue
+      if (!overlaps(segment, fromMs, toMs)) continue
+      const firstBlock = start?.segment === segment.name ? start.block : 0
+      yield* this.segmentRecords(segment.name, firstBlock, fromMs, toMs)
+    }
+  }
+
+  /** The last block that has the key, holds one of its records at or before a time and can be read; null if none. */
+  async findLast(key: string, atMs: number): Promise<JournalPosition | null> {
+    for (const { name, fromMs } of (await this.catalog.list()).reverse()) {
+      const index = fromMs <= atMs ? await this.catalog.index(name) : null
+      for (const block of index?.blocks.toReversed() ?? []) {
+        if (!hasKeyBefore(block, key, atMs)) continue
+        if (await this.isReadable(name, block)) return { segment: name, block: block.block }
+      }
+    }
+    return null
+  }
+
+  /** Times of the first and the last record, both included; null when there is none. */
+  async span(): Promise<{ fromMs: number; toMs: number } | null> {
+    const segments = (await this.catalog.list()).filter(({ records }) => records > 0)
+    if (segments.length === 0) return null
+    return {
+      fromMs: segments.reduce((least, { fromMs }) => Math.min(least, fromMs), Number.POSITIVE_INFINITY),
+      toMs: segments.reduce((most, { toMs }) => Math.max(most, toMs), Number.NEGATIVE_INFINITY)
+    }
+  }
+
+  /** In the order in which they were written. */
+  segments(): Promise<SegmentSummary[]> {
+    return this.catalog.list()
+  }
+
+  /** Reads everything and checks every digest; returns what is missing or damaged, oldest first. */
+  async verify(): Promise<JournalHole[]> {
+    const holes: JournalHole[] = []
+    for (const name of await this.catalog.names()) {
+      holes.push(...(await verifySegment(this.catalog.path, name, this.options.name)))
+    }
+    return holes
+  }
+
+  private async *segmentRecords(
+    name: string,
+    firstBlock: number,
+    fromMs: number,
+    toMs: number
+  ): AsyncGenerator<JournalBatch> {
+    const index = await this.catalog.index(name)
+    const file = await openSegment(join(this.catalog.path, name))
+    if (index === null || file === null) {
+      await file?.close()
+      return
+    }
+    try {
+      for (const block of index.blocks) {
+        if (block.block < firstBlock || !overlaps(block, fromMs, toMs)) continue
+        // Reading and decompressing are done elsewhere: the event loop turns between blocks.
+        const raw = await readBlock(file, block)
+        if (raw === null) this.tellHole(block)
+        const records = raw === null ? [] : decodeRecords(raw, index.kinds, fromMs, toMs)
+        if (records.length > 0) yield { position: { segment: name, block: block.block }, records }
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  private async isReadable(name: string, block: PlacedBlock): Promise<boolean> {
+    const file = await openSegment(join(this.catalog.path, name))
+    if (file === null) return false
+    try {
+      return (await readBlock(file, block)) !== null
+    } finally {
+      await file.close()
+    }
+  }
+
+  private tellHole({ fromMs, toMs, records }: PlacedBlock): void {
+    this.options.onHole?.({ journal: this.options.name, fromMs, toMs, records, reason: 'corrupt' })
+  }
+}
+
+function overlaps(stretch: { fromMs: number; toMs: number }, fromMs: number, toMs: number): boolean {
+  return stretch.toMs >= fromMs && stretch.fromMs < toMs
+}
+
+function hasKeyBefore({ fromMs, keys }: PlacedBlock, key: string, atMs: number): boolean {
+  if (fromMs > atMs) return false
+  const span = findKey(keys, key)
+  return span !== null && span.fromMs <= atMs
+}

@@ -1,0 +1,156 @@
+import type { Venue } from '../../../schemas/common.ts'
+import type { SnapshotStore } from '../../snapshots/store.ts'
+import { JournalReader } from '../journal/reader.ts'
+import type { JournalRecord } from '../journal/record.ts'
+import { BookDigest } from './book-digest.ts'
+import { KalshiReplay } from './kalshi-replay.ts'
+import { parseMarketBody } from './market-record.ts'
+import { type MergedRecord, mergeRecords, type RecordSource } from './merge.ts'
+import { Pace } from './pace.ts'
+import { PolymarketReplay } from './polymarket-replay.ts'
+import { ReplayClock } from './replay-clock.ts'
+import type { VenueReplay } from './venue-replay.ts'
+
+export interface ReplayProgress {
+  /** Time of the last record. */
+  atMs: number
+  records: number
+}
+
+export interface ReplayOptions {
+  /** Where the journals are. */
+  folder: string
+  /**
+   * The pace begins here. What is before is applied as fast as it goes, for books are made of all that came since
+   * their snapshots.
+   */
+  fromMs: number
+  /** Half-open: a record of this time is not applied. */
+  toMs: number
+  /** Empty; nobody else writes to it. */
+  store: SnapshotStore
+  /** Seconds of record in one of wall time; null: as fast as it goes. */
+  speed: number | null
+  onProgress?: (progress: ReplayProgress) => void
+  /** Ends the replay where it is. */
+  signal?: AbortSignal
+  /** Where to begin to read; the start of the journals. Later saves time and leaves out what was known then. */
+  baseMs?: number
+  /** 0: Polymarket's books are not proved by their hashes, which takes most of the time. */
+  hashBudgetPercent?: number
+  /** What a venue's journal is read from. */
+  open?: (venue: Venue) => RecordSource
+}
+
+export interface ReplayReport extends ReplayProgress {
+  frames: number
+  /** Whether all of the range was applied: the replay was not aborted. */
+  isComplete: boolean
+  /** See `BookDigest`. */
+  digest: string
+}
+
+/** In the order in which records of one moment are applied. */
+const JOURNALS = ['kalshi', 'polymarket'] as const satisfies readonly Venue[]
+const HASH_BUDGET_PERCENT = 10
+
+/**
+ * Does to an empty store what the recorded feeds did to theirs, from the raw journals of the venues. All clocks are
+ * those of the records, so that two replays of one journal give the same books at every record.
+ */
+export class JournalReplay {
+  private readonly options: ReplayOptions
+  private readonly clock = new ReplayClock()
+  private readonly changes: BookDigest
+  private readonly venues: Record<Venue, VenueReplay>
+  private records = 0
+  private frames = 0
+
+  constructor(options: ReplayOptions) {
+    this.options = options
+    const { store, hashBudgetPercent = HASH_BUDGET_PERCENT } = options
+    this.changes = new BookDigest(store)
+    const { now } = this.clock
+    this.venues = {
+      kalshi: new KalshiReplay(store.books),
+      polymarket: new PolymarketReplay({ table: store.books, hashBudgetPercent, now })
+    }
+  }
+
+  /** SHA-256 over every change of every book so far, hexadecimal: see `BookDigest`. */
+  digest(): string {
+    return this.changes.value()
+  }
+
+  /** Applies the whole range, once. */
+  async run(): Promise<ReplayReport> {
+    const { fromMs, toMs, speed, onProgress, signal = new AbortController().signal } = this.options
+    const { baseMs = Number.NEGATIVE_INFINITY } = this.options
+    const pace = new Pace({ speed, fromMs, signal })
+    const sources = JOURNALS.map((venue) => [venue, this.open(venue)] as const)
+    try {
+      for await (const run of mergeRecords(sources, { fromMs: baseMs, toMs })) {
+        for (const merged of run) {
+          const wait = pace.before(merged.record.atMs)
+          if (wait !== null) await wait
+          if (signal.aborted) return this.report(false)
+          this.apply(merged)
+        }
+        onProgress?.({ atMs: this.clock.now(), records: this.records })
+      }
+      if (Number.isFinite(toMs)) this.settle(toMs)
+      return this.report(true)
+    } finally {
+      this.changes.stop()
+    }
+  }
+
+  private open(venue: Venue): RecordSource {
+    const { folder, open } = this.options
+    return open === undefined ? new JournalReader({ folder, name: venue }) : open(venue)
+  }
+
+  private apply({ from, record }: MergedRecord<Venue>): void {
+    // What was due before, such as the end of a match, comes first.
+    if (record.atMs > this.clock.now()) this.settle(record.atMs)
+    this.records++
+    if (record.kind === 'frame') this.frames++
+    if (record.kind === 'market') this.market(record)
+    else this.venues[from].take(record)
+  }
+
+  private settle(atMs: number): void {
+    this.clock.advance(atMs)
+    for (const venue of JOURNALS) this.venues[venue].settle(atMs)
+  }
+
+  private market({ body }: JournalRecord): void {
+    const { store } = this.options
+    const { market, rules, event, removed } = parseMarketBody(body.toString())
+    const venue = this.venues[market.venue]
+    if (removed === true) {
+      const known = store.get(market.id)
+      if (known !== undefined) venue.remove(known)
+      store.remove(market.id)
+      return
+    }
+    if (event !== null) store.putEvent(event)
+    const record = store.put(market, rules)
+    if (record !== null) venue.put(record)
+  }
+
+  private report(isComplete: boolean): ReplayReport {
+    return {
+      atMs: this.clock.now(),
+      records: this.records,
+      frames: this.frames,
+      isComplete,
+      digest: this.digest()
+    }
+  }
+}
+
+/** Replays the journals of a folder into a store; see `JournalReplay`. */
+export function replayJournal(options: ReplayOptions): Promise<ReplayReport> {
+  return new JournalReplay(options).run()
+}

@@ -1,0 +1,95 @@
+import { type Kysely, sql } from 'kysely'
+import type { CoverageRecord, SessionRecord, TimeRange } from '../records.ts'
+import { overlaps } from './gaps.ts'
+import { keyOf, type MarketKeys } from './market-keys.ts'
+import { batchOf, type Columns, lastOfEach, namesOf, storable } from './sql-columns.ts'
+import type { Tables } from './tables.ts'
+
+const COVERAGE_COLUMNS: Columns = [
+  ['market_key', 'integer'],
+  ['session_id', 'text'],
+  ['from_ms', 'bigint'],
+  ['to_ms', 'bigint'],
+  ['kind', 'text'],
+  ['reason', 'text']
+]
+
+/** Inserts intervals; one with the same market, session and start is replaced. */
+export async function writeCoverage(
+  db: Kysely<Tables>,
+  keys: MarketKeys,
+  rows: readonly CoverageRecord[]
+): Promise<void> {
+  const intervals = lastOfEach(rows, (row) => `${row.fromMs} ${row.sessionId} ${row.marketId}`)
+  const keyOfMarket = await keys.of(intervals.map((row) => row.marketId))
+  const cells = intervals.map((row) => [
+    keyOfMarket(row.marketId),
+    storable(row.sessionId),
+    row.fromMs,
+    row.toMs,
+    row.kind,
+    storable(row.reason)
+  ])
+  const names = namesOf(COVERAGE_COLUMNS)
+  await sql`
+    insert into coverage (${names}) select ${names} from ${batchOf(COVERAGE_COLUMNS, cells)}
+    on conflict (market_key, from_ms, session_id)
+    do update set to_ms = excluded.to_ms, kind = excluded.kind, reason = excluded.reason`.execute(db)
+}
+
+/** Intervals of a market that overlap a range, oldest first. */
+export async function readCoverage(
+  db: Kysely<Tables>,
+  query: TimeRange & { marketId: string }
+): Promise<CoverageRecord[]> {
+  const rows = await db
+    .selectFrom('coverage')
+    .selectAll()
+    .where('market_key', '=', keyOf(query.marketId))
+    .where(overlaps(query, 'from_ms', 'to_ms'))
+    .orderBy('from_ms')
+    .orderBy('session_id')
+    .execute()
+  return rows.map((row) => ({
+    marketId: query.marketId,
+    sessionId: row.session_id,
+    fromMs: row.from_ms,
+    toMs: row.to_ms,
+    kind: row.kind as CoverageRecord['kind'],
+    reason: row.reason
+  }))
+}
+
+/** Inserts a session, or replaces it by id. */
+export async function writeSession(db: Kysely<Tables>, session: SessionRecord): Promise<void> {
+  const times = {
+    started_at_ms: session.startedAtMs,
+    heartbeat_at_ms: session.heartbeatAtMs,
+    ended_at_ms: session.endedAtMs
+  }
+  await db
+    .insertInto('sessions')
+    .values({ session_id: session.sessionId, ...times })
+    .onConflict((conflict) => conflict.column('session_id').doUpdateSet(times))
+    .execute()
+}
+
+/**
+ * Sessions that overlap a range, oldest first. One that never ended is among them whatever its last heartbeat: its
+ * intervals without an end reach into every later range, and only the session says where they stop.
+ */
+export async function readSessions(db: Kysely<Tables>, range: TimeRange): Promise<SessionRecord[]> {
+  const rows = await db
+    .selectFrom('sessions')
+    .selectAll()
+    .where(overlaps(range, 'started_at_ms', 'ended_at_ms'))
+    .orderBy('started_at_ms')
+    .orderBy('session_id')
+    .execute()
+  return rows.map((row) => ({
+    sessionId: row.session_id,
+    startedAtMs: row.started_at_ms,
+    heartbeatAtMs: row.heartbeat_at_ms,
+    endedAtMs: row.ended_at_ms
+  }))
+}

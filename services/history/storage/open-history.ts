@@ -1,0 +1,48 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { HistoryStore } from '../records.ts'
+import { migrate } from './migrations.ts'
+import { openPglite } from './pglite-engine.ts'
+import { openPostgres } from './postgres-engine.ts'
+import { SqlHistoryStore } from './sql-history-store.ts'
+import { isPartitioned, readLayout } from './time-layout.ts'
+import { compressHypertables, loadTimescale } from './timescale.ts'
+
+export type HistoryLog = Pick<FastifyBaseLogger, 'info' | 'warn'>
+
+export interface OpenHistoryOptions {
+  /** Of PostgreSQL; empty means PGlite in `dataDir`. Never logged, and in no error. */
+  databaseUrl: string
+  dataDir: string
+  log: HistoryLog
+  now?: () => number
+}
+
+/**
+ * Opens the history, brings its schema up to date and returns it: the one place that chooses the engine.
+ *
+ * @throws {ConfigError} where a setting is wrong: a folder in use or not writable, a refused login, a newer database
+ * @throws {HistoryUnavailableError} where PostgreSQL does not answer
+ */
+export async function openHistory({
+  databaseUrl,
+  dataDir,
+  log,
+  now = Date.now
+}: OpenHistoryOptions): Promise<HistoryStore> {
+  const begunAtMs = now()
+  const engine = databaseUrl === '' ? await openPglite(dataDir, log) : await openPostgres(databaseUrl)
+  try {
+    const timescale = engine.name === 'postgres' && (await loadTimescale(engine.db))
+    await migrate(engine.patient, timescale)
+    if (timescale && !(await isPartitioned(engine.db)))
+      await compressHypertables(engine.db).catch((error) => {
+        log.warn({ error: String(error) }, 'old rows of the history are not compressed')
+      })
+    const layout = await readLayout(engine.db, engine.patient)
+    log.info({ engine: engine.name, timescale, tookMs: now() - begunAtMs }, 'the history is open')
+    return new SqlHistoryStore(engine, layout)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}

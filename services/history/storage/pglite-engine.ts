@@ -1,0 +1,65 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { ConfigError } from '../../errors.ts'
+import { lockDataDir } from './data-dir-lock.ts'
+import { EmbeddedDatabase } from './embedded-database.ts'
+import type { Engine } from './engine.ts'
+import type { HistoryLog } from './open-history.ts'
+import { openSqlPool } from './sql-pool.ts'
+
+const CONNECT_LIMIT_MS = 10_000
+const STATEMENT_LIMIT_MS = 60_000
+/** PGlite has no process that writes checkpoints: without ours its write-ahead log grows for ever. */
+const ROWS_PER_CHECKPOINT = 50_000
+
+/**
+ * Opens the embedded database in a folder, which is created at first.
+ *
+ * @throws {ConfigError} where another process has it, or it cannot be opened or written
+ */
+export async function openPglite(dataDir: string, log: HistoryLog): Promise<Engine> {
+  const unlock = lockDataDir(dataDir)
+  const folder = join(dataDir, 'database')
+  let embedded: EmbeddedDatabase
+  try {
+    mkdirSync(folder, { recursive: true })
+    embedded = await EmbeddedDatabase.start(folder, log)
+  } catch (error) {
+    unlock()
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ConfigError(`the database in ${folder} cannot be opened: ${why}`)
+  }
+  const pool = openSqlPool({
+    connection: { ...embedded.address, user: 'postgres', database: 'postgres' },
+    // All clients share one session, and statements of two would get mixed up between their parts.
+    maxConnections: 1,
+    idleLimitMs: 0,
+    connectLimitMs: CONNECT_LIMIT_MS,
+    statementLimitMs: STATEMENT_LIMIT_MS,
+    // It knows no limits of its own and cannot be told to stop.
+    onStuck: () => embedded.restart('a statement was not answered in time')
+  })
+  let rowsSinceCheckpoint = 0
+  return {
+    name: 'pglite',
+    db: pool.db,
+    patient: pool.db,
+    async wrote(rows) {
+      rowsSinceCheckpoint += rows
+      if (rowsSinceCheckpoint < ROWS_PER_CHECKPOINT) return
+      rowsSinceCheckpoint = 0
+      try {
+        await sql`checkpoint`.execute(pool.db)
+      } catch (error) {
+        // The rows are safe without it; the next one comes.
+        log.warn({ error: String(error) }, 'no checkpoint of the embedded database could be written')
+      }
+    },
+    async close() {
+      await pool.end()
+      await embedded.stop()
+      unlock()
+    }
+  }
+}

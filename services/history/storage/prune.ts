@@ -1,0 +1,167 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { Tables } from './tables.ts'
+import { DAY_MS, TIME_TABLES, type TimeLayout, type TimeTable } from './time-layout.ts'
+
+const MINUTE_MS = 60_000
+/** Rows deleted by one statement, so that none holds locks, or the embedded database, for long. */
+const DELETE_BATCH = 10_000
+/** How much of the time one statement thins. */
+const THIN_WINDOW_MS = 5 * MINUTE_MS
+const THINNED = 'snapshots thinned'
+
+export interface Pruning {
+  db: Kysely<Tables>
+  layout: TimeLayout
+}
+
+/** Deletes what is older than an instant, then thins what is older than another; returns the rows removed. */
+export async function prune(
+  { db, layout }: Pruning,
+  limits: { deleteBeforeMs: number; thinBeforeMs: number }
+): Promise<number> {
+  let removed = 0
+  for (const table of Object.keys(TIME_TABLES) as TimeTable[]) {
+    removed += await layout.dropBefore(table, limits.deleteBeforeMs)
+    removed += await deleteRows(db, table, limits.deleteBeforeMs)
+  }
+  removed += await deleteRecords(db, limits.deleteBeforeMs)
+  return removed + (await thin({ db, layout }, limits.thinBeforeMs))
+}
+
+/** Deletes what is old of the day that is not wholly so. */
+async function deleteRows(db: Kysely<Tables>, table: TimeTable, beforeMs: number): Promise<number> {
+  const at = sql.ref(TIME_TABLES[table])
+  return inBatches(
+    db,
+    sql`
+      with old as (
+        select ${at} as at, row_no from ${sql.table(table)} where ${at} < ${beforeMs}::bigint
+        order by 1, 2 limit ${sql.lit(DELETE_BATCH)}
+      )
+      delete from ${sql.table(table)} row using old
+      where row.${at} = old.at and row.row_no = old.row_no and row.${at} < ${beforeMs}::bigint`
+  )
+}
+
+/** What is still in force stays: gaps without an end, and what a venue last said of a market. */
+async function deleteRecords(db: Kysely<Tables>, beforeMs: number): Promise<number> {
+  const old: [table: string, key: string[], where: RawBuilder<unknown>][] = [
+    ['gaps', ['id'], sql`ended_at_ms < ${beforeMs}::bigint`],
+    [
+      'coverage',
+      ['market_key', 'from_ms', 'session_id'],
+      sql`coalesce(to_ms, (select heartbeat_at_ms from sessions where session_id = row.session_id))
+        < ${beforeMs}::bigint`
+    ],
+    [
+      'sessions',
+      ['session_id'],
+      sql`coalesce(ended_at_ms, heartbeat_at_ms) < ${beforeMs}::bigint
+        and not exists (select from coverage where session_id = row.session_id and to_ms is null)`
+    ],
+    ['recycler_runs', ['run_id'], sql`ended_at_ms < ${beforeMs}::bigint`],
+    [
+      'markets_meta',
+      ['market_key', 'from_ms'],
+      sql`exists (
+        select from markets_meta later where later.market_key = row.market_key
+        and later.from_ms > row.from_ms and later.from_ms <= ${beforeMs}::bigint)`
+    ]
+  ]
+  let removed = 0
+  for (const [table, key, where] of old) {
+    const columns = sql.join(key.map((name) => sql.ref(name)))
+    removed += await inBatches(
+      db,
+      sql`
+        delete from ${sql.table(table)} where (${columns}) in (
+          select ${columns} from ${sql.table(table)} row where ${where} limit ${sql.lit(DELETE_BATCH)})`
+    )
+  }
+  return removed
+}
+
+/**
+ * Keeps the last snapshot of each minute, market and source. Only whole minutes are thinned, and none twice: how far it
+ * got is kept in the database.
+ */
+async function thin({ db, layout }: Pruning, beforeMs: number): Promise<number> {
+  const end = Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS
+  const progress = await db
+    .selectFrom('progress')
+    .select('done_before_ms')
+    .where('task', '=', THINNED)
+    .executeTakeFirst()
+  const begin = progress?.done_before_ms ?? null
+  let removed = 0
+  let done = begin
+  for (;;) {
+    const from = await nextSnapshot(db, done, end)
+    if (from === null) break
+    const to = Math.min(end, from + THIN_WINDOW_MS)
+    removed += await thinWindow(db, from, to)
+    await keepProgress(db, to)
+    done = to
+  }
+  if (done === begin && begin !== null && begin >= end) return removed
+  await keepProgress(db, end)
+  if (removed > 0) await layout.compact('market_snapshots', startOfDay(begin ?? 0), end)
+  return removed
+}
+
+async function nextSnapshot(
+  db: Kysely<Tables>,
+  doneMs: number | null,
+  endMs: number
+): Promise<number | null> {
+  const row = await db
+    .selectFrom('market_snapshots')
+    .select('at_ms')
+    .where('at_ms', '<', endMs)
+    .$if(doneMs !== null, (query) => query.where('at_ms', '>=', doneMs))
+    .orderBy('at_ms')
+    .limit(1)
+    .executeTakeFirst()
+  return row === undefined ? null : Math.floor(row.at_ms / MINUTE_MS) * MINUTE_MS
+}
+
+async function thinWindow(db: Kysely<Tables>, fromMs: number, toMs: number): Promise<number> {
+  const inside = sql`at_ms >= ${fromMs}::bigint and at_ms < ${toMs}::bigint`
+  return inBatches(
+    db,
+    sql`
+      delete from market_snapshots where ${inside} and (at_ms, row_no) in (
+        select at_ms, row_no from (
+          select at_ms, row_no, row_number() over (
+            partition by market_key, source, at_ms / ${sql.lit(MINUTE_MS)} order by at_ms desc, row_no desc) as place
+          from market_snapshots where ${inside}) ranked
+        where place > 1 limit ${sql.lit(DELETE_BATCH)})`
+  )
+}
+
+async function keepProgress(db: Kysely<Tables>, doneBeforeMs: number): Promise<void> {
+  await db
+    .insertInto('progress')
+    .values({ task: THINNED, done_before_ms: doneBeforeMs })
+    .onConflict((conflict) =>
+      conflict.column('task').doUpdateSet({
+        done_before_ms: sql<number>`greatest(progress.done_before_ms, excluded.done_before_ms)`
+      })
+    )
+    .execute()
+}
+
+/** Runs a statement that deletes at most `DELETE_BATCH` rows until it deletes fewer. */
+async function inBatches(db: Kysely<Tables>, statement: RawBuilder<unknown>): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const { numAffectedRows } = await statement.execute(db)
+    const count = Number(numAffectedRows ?? 0)
+    removed += count
+    if (count < DELETE_BATCH) return removed
+  }
+}
+
+function startOfDay(ms: number): number {
+  return Math.floor(ms / DAY_MS) * DAY_MS
+}

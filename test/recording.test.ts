@@ -1,0 +1,367 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { Gateway } from '../faults/gateway.ts'
+import { VENUES, Venues } from '../faults/venues.ts'
+import type { BookAtInstant, MarketCoverage, MarketGaps } from '../schemas/history.ts'
+import { JournalReader } from '../services/history/journal/reader.ts'
+import { type BookVersion, bookDigest } from '../simulator/control/book-history.ts'
+import { createRandom } from '../simulator/model/random.ts'
+
+/** The whole gateway, recording, with everything going wrong around it. */
+
+const MARKETS = 60
+const RATE = 2_000
+const FLUSH_MS = 500
+/** Between the last sign of life in the database and the end: a flush, and one slow turn on a busy machine. */
+const LOST_AT_MOST_MS = FLUSH_MS + 1_500
+/** A message may be under way for so long. */
+const IN_FLIGHT_MS = 1_000
+/** The clock of the book log stands still within a turn of a busy event loop. */
+const CLOCK_MS = 250
+const INSTANTS = 1_000
+const RECORD_MS = 12_000
+const SERVER = process.env.TEST_DATABASE_URL ?? ''
+
+let worlds = 0
+
+async function world(t: Test, settings: Record<string, string> = {}) {
+  const name = `recording-${++worlds}`
+  const venues = await Venues.start(`${name}-venues`, { markets: MARKETS, rate: RATE, seed: 11 })
+  t.teardown(() => venues.process.child.kill('SIGKILL'))
+  const dataDir = t.testdir()
+  let starts = 0
+  const serve = async () => {
+    const gateway = await Gateway.start(`${name}-gateway-${++starts}`, {
+      ...venues.settings(),
+      HISTORY: 'on',
+      HISTORY_FLUSH_MS: String(FLUSH_MS),
+      DATA_DIR: dataDir,
+      AUDIT_PERIOD_MS: '20000',
+      GAP_FILL_INTERVAL_MS: '1000',
+      ...settings
+    })
+    t.teardown(() => gateway.process.child.kill('SIGKILL'))
+    await gateway.untilReady()
+    const isWell = await gateway.until(async () => (await gateway.health()).history?.state === 'well', 60_000)
+    if (!isWell) throw new Error('the database did not open')
+    return gateway
+  }
+  return { venues, serve, dataDir }
+}
+
+async function end({ process: { child } }: Gateway, signal: NodeJS.Signals): Promise<void> {
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
+}
+
+async function ask<Answer>(
+  gateway: Gateway,
+  id: string,
+  path: string
+): Promise<{ status: number; body: Answer }> {
+  const response = await fetch(`${gateway.url}/v1/markets/${id}/${path}`)
+  return { status: response.status, body: (await response.json()) as Answer }
+}
+
+/** Every version that the true books had, by market. */
+async function truthsDuring(venues: Venues, ms: number): Promise<Map<string, BookVersion[]>> {
+  const truths = new Map<string, Map<string, BookVersion>>()
+  const untilMs = performance.now() + ms
+  while (performance.now() < untilMs) {
+    for (const venue of VENUES) {
+      for (const { marketId, versions } of await venues.versions(venue)) {
+        const id = `${venue}:${marketId}`
+        const known = truths.get(id) ?? new Map<string, BookVersion>()
+        truths.set(id, known)
+        for (const version of versions) known.set(`${version.fromMs} ${version.digest}`, version)
+      }
+    }
+    await sleep(500)
+  }
+  return new Map([...truths].map(([id, versions]) => [id, [...versions.values()]]))
+}
+
+const pairs = (levels: { price: string; size: string }[]) =>
+  levels.map(({ price, size }): [string, string] => [price, size])
+
+async function databases(t: Test): Promise<[engine: string, url: string][]> {
+  if (SERVER === '') {
+    t.comment('TEST_DATABASE_URL is not set: PostgreSQL is left out')
+    return [['pglite', '']]
+  }
+  return [
+    ['pglite', ''],
+    ['postgres', await freshDatabase(t)]
+  ]
+}
+
+/** A database of this run's own on the real server. */
+async function freshDatabase(t: Test): Promise<string> {
+  const name = `crossbook_recording_${process.pid}_${++worlds}`
+  const run = async (statement: string) => {
+    const client = new pg.Client({ connectionString: SERVER })
+    await client.connect()
+    await client.query(statement)
+    await client.end()
+  }
+  await run(`create database ${name}`)
+  t.teardown(() => run(`drop database if exists ${name} with (force)`))
+  const url = new URL(SERVER)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
+  for (const [engine, databaseUrl] of await databases(t)) {
+    await t.test(engine, { timeout: 300_000 }, async (t) => {
+      const { venues, serve, dataDir } = await world(t, { DATABASE_URL: databaseUrl })
+      const first = await serve()
+      const recordedFromMs = Date.now()
+      const truths = await truthsDuring(venues, RECORD_MS)
+      const killedAtMs = Date.now()
+      await end(first, 'SIGKILL')
+      await sleep(1_000)
+      const restartedAtMs = Date.now()
+      const second = await serve()
+      const ids = [...truths.keys()]
+      const range = `from=${recordedFromMs}&to=${Date.now()}`
+
+      await t.test('the exact hole is told, and nothing before it is lost', async (t) => {
+        const wrong: unknown[] = []
+        for (const id of ids.slice(0, 40)) {
+          const { body: coverage } = await ask<MarketCoverage>(second, id, `coverage?${range}`)
+          const hole = coverage.intervals.find(({ reason }) => reason === 'not_recorded')
+          const fromMs = Date.parse(hole?.from ?? '')
+          const toMs = Date.parse(hole?.to ?? '')
+          const isGapless = coverage.intervals.every(
+            ({ from }, i, all) => i === 0 || from === (all[i - 1] as { to: string }).to
+          )
+          const isExact =
+            fromMs <= killedAtMs + FLUSH_MS &&
+            fromMs >= killedAtMs - LOST_AT_MOST_MS &&
+            toMs >= restartedAtMs &&
+            isGapless
+          if (!isExact) wrong.push({ id, killedAtMs, fromMs, toMs, isGapless, intervals: coverage.intervals })
+          const { body: gaps } = await ask<MarketGaps>(second, id, `gaps?${range}`)
+          const restart = gaps.intervals.find(({ kind }) => kind === 'restart')
+          const startedMs = Date.parse(restart?.from ?? '')
+          if (
+            !gaps.hasGaps ||
+            !(startedMs <= killedAtMs + FLUSH_MS && startedMs >= killedAtMs - LOST_AT_MOST_MS)
+          )
+            wrong.push({ id, killedAtMs, gaps: gaps.intervals })
+        }
+        t.strictSame(wrong.slice(0, 2), [])
+        for (const venue of VENUES) {
+          const holes = await new JournalReader({ folder: join(dataDir, 'journal'), name: venue }).verify()
+          t.strictSame(
+            holes.filter(({ reason }) => reason !== 'torn'),
+            [],
+            `nothing in the journal of ${venue} is damaged but its torn end`
+          )
+        }
+      })
+
+      await t.test(`the book at ${INSTANTS} random instants is the true one`, async (t) => {
+        const random = createRandom(7)
+        const fromMs = recordedFromMs + IN_FLIGHT_MS
+        const toMs = killedAtMs - LOST_AT_MOST_MS
+        let proven = 0
+        const wrong: unknown[] = []
+        const one = async () => {
+          const id = ids[random.int(ids.length)] as string
+          const atMs = fromMs + random.int(toMs - fromMs)
+          const { status, body } = await ask<BookAtInstant>(second, id, `book?asOf=${atMs}&depth=100`)
+          if (status === 200) {
+            const digest = bookDigest(pairs(body.orderBook.bids), pairs(body.orderBook.asks))
+            const isTrue = (truths.get(id) ?? []).some(
+              (version) =>
+                version.digest === digest &&
+                version.fromMs <= atMs + CLOCK_MS &&
+                (version.untilMs === null || version.untilMs >= atMs - IN_FLIGHT_MS)
+            )
+            if (isTrue) proven++
+            else wrong.push({ id, atMs, body })
+          } else wrong.push({ id, atMs, status, body })
+        }
+        for (let asked = 0; asked < INSTANTS; asked += 4) await Promise.all([one(), one(), one(), one()])
+        t.strictSame(wrong.slice(0, 1), [])
+        t.equal(proven, INSTANTS)
+      })
+
+      await t.test('what cannot be proved is refused with the hole named', async (t) => {
+        const id = ids[0] as string
+        const atMs = killedAtMs + Math.floor((restartedAtMs - killedAtMs) / 2)
+        const refused = await ask<{ code: string; message: string }>(second, id, `book?asOf=${atMs}`)
+        t.equal(refused.status, 409)
+        t.equal(refused.body.code, 'BOOK_UNPROVEN')
+        const taken = await ask<BookAtInstant>(second, id, `book?asOf=${atMs}&allowDegraded=true`)
+        t.equal(taken.status, 200)
+        t.equal(taken.body.proof.proven, false)
+        t.ok(taken.body.proof.hole)
+      })
+      await end(second, 'SIGTERM')
+    })
+  }
+})
+
+t.test('a connection that is cut is a gap with its times', { timeout: 120_000 }, async (t) => {
+  const { venues, serve } = await world(t)
+  const gateway = await serve()
+  const [connection] = await venues.connections('kalshi')
+  const id = `kalshi:${connection?.markets[0]}`
+  const cutAtMs = Date.now()
+  await venues.setFault('kalshi', 'cut_socket', { connection: connection?.id ?? 1 })
+  const found = await gateway.until(async () => {
+    const { body } = await ask<MarketGaps>(gateway, id, `gaps?from=${cutAtMs - 5_000}`)
+    return body.intervals.some(({ kind, to }) => kind === 'disconnected' && to !== null)
+  }, 30_000)
+  t.ok(found, 'it is told, with its end')
+  const { body } = await ask<MarketCoverage>(gateway, id, `coverage?from=${cutAtMs - 2_000}`)
+  t.ok(
+    body.intervals.some(({ kind }) => kind !== 'verified'),
+    'and the stretch is not called verified'
+  )
+  await end(gateway, 'SIGTERM')
+})
+
+/** A way to a real server that can be closed and opened. */
+class Gate {
+  private readonly server: Server
+  private readonly sockets = new Set<Socket>()
+  port = 0
+  private isOpen = true
+
+  constructor(target: URL) {
+    this.server = createServer((client) => {
+      if (!this.isOpen) {
+        client.destroy()
+        return
+      }
+      const upstream = connect(Number(target.port === '' ? 5432 : target.port), target.hostname)
+      for (const socket of [client, upstream]) {
+        this.sockets.add(socket)
+        socket
+          .on('error', () => {})
+          .on('close', () => {
+            this.sockets.delete(socket)
+            client.destroy()
+            upstream.destroy()
+          })
+      }
+      client.pipe(upstream).pipe(client)
+    })
+  }
+
+  async listen(): Promise<void> {
+    this.server.listen(0, '127.0.0.1')
+    await once(this.server, 'listening')
+    this.port = (this.server.address() as { port: number }).port
+  }
+
+  shut(): void {
+    this.isOpen = false
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  reopen(): void {
+    this.isOpen = true
+  }
+
+  close(): void {
+    this.shut()
+    this.server.close()
+  }
+}
+
+t.test(
+  'PostgreSQL gone for a while loses nothing that the bound does not say',
+  { timeout: 180_000, skip: SERVER === '' ? 'TEST_DATABASE_URL is not set' : false },
+  async (t) => {
+    const direct = new URL(await freshDatabase(t))
+    const gate = new Gate(direct)
+    await gate.listen()
+    t.teardown(() => gate.close())
+    const url = new URL(direct)
+    url.hostname = '127.0.0.1'
+    url.port = String(gate.port)
+    const { serve, venues } = await world(t, { DATABASE_URL: url.href })
+    const gateway = await serve()
+    const fromMs = Date.now()
+    gate.shut()
+    const isAway = await gateway.until(async () => (await gateway.health()).history?.state === 'away', 30_000)
+    t.ok(isAway, 'health says so')
+    await sleep(5_000)
+    t.ok(
+      (await gateway.markets()).some(({ verdict }) => verdict.state === 'live'),
+      'books live on'
+    )
+    gate.reopen()
+    const caughtUp = await gateway.until(async () => {
+      const { history } = await gateway.health()
+      return history?.state === 'well' && history.lagMs < 2_000
+    }, 60_000)
+    t.ok(caughtUp, 'rows that waited are written')
+    t.equal((await gateway.health()).history?.dropped, 0)
+    const [connection] = await venues.connections('kalshi')
+    const id = `kalshi:${connection?.markets[0]}`
+    const { body } = await ask<MarketGaps>(gateway, id, `gaps?from=${fromMs}`)
+    t.ok(
+      body.intervals.some(({ kind }) => kind === 'storage_down'),
+      'the time without a database is on record'
+    )
+    await end(gateway, 'SIGTERM')
+  }
+)
+
+t.test('a full disk', { timeout: 120_000, skip: cannotMount() }, async (t) => {
+  const disk = mkdtempSync(join(tmpdir(), 'crossbook-disk-'))
+  t.teardown(() => rmdirSync(disk))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk])
+  t.teardown(() => execFileSync('umount', ['-l', disk]))
+  const database = SERVER === '' ? '' : await freshDatabase(t)
+  if (database === '') {
+    t.comment('without TEST_DATABASE_URL the database would be on the full disk too')
+    return
+  }
+  const { serve, venues } = await world(t, { DATABASE_URL: database, DATA_DIR: disk })
+  const gateway = await serve()
+  const isFull = await gateway.until(async () => {
+    const journals = (await gateway.health()).history?.journals ?? {}
+    return Object.values(journals).some(({ state }) => state === 'disk_full')
+  }, 60_000)
+  t.ok(isFull, 'health says so')
+  t.ok(
+    (await gateway.markets()).some(({ verdict }) => verdict.state === 'live'),
+    'the gateway goes on'
+  )
+  execFileSync('mount', ['-o', 'remount,size=200m', disk])
+  const [connection] = await venues.connections('kalshi')
+  const id = `kalshi:${connection?.markets[0]}`
+  const isRecorded = await gateway.until(async () => {
+    const { body } = await ask<MarketGaps>(gateway, id, 'gaps')
+    return body.intervals.some(({ kind }) => kind === 'journal_hole')
+  }, 60_000)
+  t.ok(isRecorded, 'once there is room again, the hole is on record')
+  await end(gateway, 'SIGTERM')
+})
+
+function cannotMount(): string | false {
+  if (process.getuid?.() !== 0) return 'only root can mount a small disk'
+  const probe = t.testdir({ disk: {} })
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', join(probe, 'disk')], { stdio: 'ignore' })
+    execFileSync('umount', [join(probe, 'disk')])
+    return false
+  } catch {
+    return 'no disk can be mounted here'
+  }
+}

@@ -1,0 +1,332 @@
+import t from 'tap'
+import { GapFiller, type GapFillerOptions } from '../../../services/history/gap-filler.ts'
+import { GapLog } from '../../../services/history/gap-log.ts'
+import type { GapRecord, TradeRecord } from '../../../services/history/records.ts'
+import type { VerdictReason } from '../../../services/integrity/verdict.ts'
+import type { GapNote } from '../../../services/venue/wire-tap.ts'
+import { market, RECEIVED_AT_MS, serve } from '../../helper.ts'
+import { Clock, newStore, recorderOf, SILENT, snapshot, trade, until } from './clock.ts'
+import { MemoryHistoryStore } from './memory-store.ts'
+
+function note(overrides: Partial<GapNote> = {}): GapNote {
+  return {
+    venue: 'kalshi',
+    kind: 'sequence_gap',
+    connection: 'c1',
+    subscription: '4',
+    fromSequence: 8,
+    toSequence: 9,
+    slots: [],
+    startedAtMs: 90,
+    detectedAtMs: 100,
+    detail: 'expected 8, got 10',
+    ...overrides
+  }
+}
+
+function logged(markets = 3) {
+  const store = newStore(2_000)
+  const rows = new Map<string, GapRecord>()
+  const at = { ms: 100 }
+  const log = new GapLog({ store, sessionId: 's', write: (gap) => rows.set(gap.id, gap) })
+  const slots = Array.from({ length: markets }, (_, n) => serve(store, market(n)).slot)
+  store.watchVerdicts((slot) => log.changed(slot, at.ms))
+  const raise = (reason: VerdictReason, ...which: number[]) => {
+    for (const slot of which) store.books.raise(slot, reason)
+  }
+  return { store, log, slots, at, raise, rows: () => [...rows.values()] }
+}
+
+t.test('a gap ends at the instant at which the last of its books is whole', async (t) => {
+  const { store, log, slots, at, raise, rows } = logged()
+  const [a, b] = slots as [number, number]
+  log.note(note({ slots: [a, b] }))
+  raise('sequence_gap', a, b)
+  t.match(rows(), [
+    {
+      kind: 'sequence_gap',
+      fromSequence: 8,
+      toSequence: 9,
+      marketIds: [market(0).id, market(1).id],
+      endedAtMs: null,
+      recoveredBy: null
+    }
+  ])
+  at.ms = 150
+  store.books.resynced(a)
+  log.check(10_000)
+  at.ms = 170
+  raise('awaiting_snapshot', b)
+  store.books.clear(b, 'sequence_gap')
+  log.check(10_000)
+  t.match(rows(), [{ endedAtMs: null }], 'a book that waits for its snapshot is not whole')
+  at.ms = 222
+  store.books.resynced(b)
+  t.match(rows(), [{ startedAtMs: 90, detectedAtMs: 100, endedAtMs: 222, recoveredBy: 'snapshot' }])
+  t.equal(log.size, 0)
+  t.equal(Reflect.get(log, 'bySlot').size, 0)
+})
+
+t.test('a REST book ends a gap as such, and two gaps of one book end each by its own reason', async (t) => {
+  const { store, log, slots, at, raise, rows } = logged()
+  const [a] = slots as [number]
+  raise('disconnected', a)
+  raise('audit_mismatch', a)
+  log.note(note({ kind: 'disconnected', slots: [a] }))
+  log.note(note({ kind: 'audit_mismatch', slots: [a] }))
+  t.equal(log.rows().length, 2)
+  at.ms = 200
+  store.books.clear(a, 'audit_mismatch')
+  at.ms = 300
+  store.books.setSource(a, 'poll')
+  store.books.resynced(a)
+  t.match(
+    rows().map(({ kind, endedAtMs, recoveredBy }) => [kind, endedAtMs, recoveredBy]),
+    [
+      ['disconnected', 300, 'rest'],
+      ['audit_mismatch', 200, 'snapshot']
+    ]
+  )
+})
+
+t.test(
+  'a gap that was over before anything was heard ends where it was told, after the feed had its time',
+  async (t) => {
+    const { log, slots, rows } = logged()
+    log.note(note({ kind: 'stray_change', slots: [...slots, 99] }))
+    log.note(note({ kind: 'drift', slots: [] }))
+    log.check(500)
+    t.equal(log.size, 2, 'its reason may be on its way')
+    log.check(1_100)
+    t.match(
+      rows().map(({ endedAtMs, recoveredBy }) => [endedAtMs, recoveredBy]),
+      [
+        [100, 'snapshot'],
+        [100, 'none']
+      ]
+    )
+  }
+)
+
+t.test('a market that leaves before its book came back stays unrecovered', async (t) => {
+  const { store, log, slots, at, raise, rows } = logged()
+  raise('hash_mismatch', ...slots)
+  log.note(note({ kind: 'hash_mismatch', slots: slots.slice(0, 1) }))
+  at.ms = 400
+  store.remove(market(0).id)
+  serve(store, market(7))
+  t.match(rows(), [{ endedAtMs: 400, recoveredBy: 'none' }])
+})
+
+t.test('a loss of all of a venue says so instead of naming every market', async (t) => {
+  const { store, log, slots, raise, rows } = logged(600)
+  raise('disconnected', ...slots)
+  log.note(note({ kind: 'disconnected', slots }))
+  t.match(rows(), [{ marketIds: null }])
+  log.note(note({ kind: 'disconnected', slots: slots.slice(1) }))
+  t.equal(rows()[1]?.marketIds?.length, 599)
+  for (const slot of slots) store.books.resynced(slot)
+  t.equal(log.size, 0)
+})
+
+t.test('open gaps are bounded: what is too much is told as one', async (t) => {
+  const { store, log, slots, raise, rows } = logged()
+  const [a, b] = slots as [number, number]
+  raise('sequence_gap', a, b)
+  for (let n = 0; n < 1_500; n++) log.note(note({ slots: [n === 1_400 ? b : a], startedAtMs: 90 - n }))
+  t.equal(log.size, 1_000)
+  t.match(rows().at(-1), {
+    fromSequence: null,
+    startedAtMs: 90 - 1_499,
+    marketIds: [market(0).id, market(1).id]
+  })
+  log.note(note({ kind: 'drift', slots: [a] }))
+  t.equal(log.size, 1_001, 'another kind is kept apart')
+  store.books.resynced(a)
+  t.equal(log.size, 1)
+  store.books.resynced(b)
+  t.equal(log.size, 0)
+})
+
+function fillerOf(options: Partial<GapFillerOptions> = {}) {
+  const history = new MemoryHistoryStore()
+  const clock = new Clock()
+  const store = options.store ?? newStore()
+  const trades: TradeRecord[] = []
+  const filler = new GapFiller({
+    store,
+    history: Promise.resolve(history),
+    sessionId: 'now',
+    write: (gap) => history.gapRows.set(gap.id, gap),
+    addTrade: (one) => trades.push(one),
+    fetchTrades: null,
+    giveUpAfterMs: 3_600_000,
+    now: clock.now,
+    log: SILENT,
+    ...options
+  })
+  const add = (gap: Partial<GapRecord>) => {
+    const { slots: _, ...base } = note({ startedAtMs: RECEIVED_AT_MS - 60_000 })
+    const row = { ...base, id: 'g', marketIds: ['kalshi:A'], endedAtMs: null, recoveredBy: null, ...gap }
+    history.gapRows.set(row.id, row)
+  }
+  const gap = (id = 'g') => history.gapRows.get(id)
+  return { history, clock, store, trades, filler, add, gap }
+}
+
+const T = RECEIVED_AT_MS
+
+t.test(
+  'a gap that an earlier run left open is closed by the first live book that was recorded after it',
+  async (t) => {
+    const { history, filler, add, gap } = fillerOf()
+    add({ detectedAtMs: T - 1_000, marketIds: ['kalshi:A', 'kalshi:B'] })
+    history.snapshotRows.push(
+      snapshot({ atMs: T - 1_000 }),
+      ...Array.from({ length: 600 }, () => snapshot({ atMs: T - 900, state: 'stale' })),
+      snapshot({ atMs: T - 500 }),
+      snapshot({ atMs: T - 400 }),
+      snapshot({ marketId: 'kalshi:B', atMs: T - 300, state: 'suspect' })
+    )
+    await filler.run()
+    t.match(gap(), { endedAtMs: null, recoveredBy: null }, 'a flagged book closes nothing')
+    history.snapshotRows.push(
+      snapshot({ marketId: 'kalshi:B', atMs: T - 200, source: 'poll', cause: 'poll' })
+    )
+    await filler.run()
+    t.match(gap(), { endedAtMs: T - 200, recoveredBy: 'rest' })
+    t.match(filler.status(), { runs: 2, closed: { rest: 1, snapshot: 0 }, successRate: 1 })
+    t.equal(history.snapshotRows.length, 605, 'no book is ever filled in')
+  }
+)
+
+t.test('what nothing recovered within its time is given up, and looked at no more', async (t) => {
+  const { history, clock, filler, add, gap } = fillerOf()
+  add({ id: 'open', detectedAtMs: T })
+  add({ id: 'restart', kind: 'restart', marketIds: null, detectedAtMs: T, startedAtMs: T - 9, endedAtMs: T })
+  add({ id: 'drift:now:0', detectedAtMs: T })
+  await filler.run()
+  t.equal(filler.status().lookedAt, 2, 'this run’s own open gaps end by themselves')
+  t.equal(filler.status().successRate, null)
+  clock.ms += 3_600_000
+  await filler.run()
+  t.match([gap('open'), gap('restart')], [{ endedAtMs: null, recoveredBy: 'none' }, { recoveredBy: 'none' }])
+  t.match(gap('drift:now:0'), { recoveredBy: null })
+  t.match(filler.status(), { unrecoverable: 2, successRate: 0 })
+  await filler.run()
+  t.equal(filler.status().unrecoverable, 2)
+  t.strictSame([history.snapshotRows, history.coverageRows.size], [[], 0], 'and nothing was made up')
+})
+
+t.test(
+  'trades of a gap are read again where the venue keeps them, once, without those that are known',
+  async (t) => {
+    const asked: unknown[] = []
+    const at = (tradeId: string | null, ms: number) =>
+      trade({ tradeId, venueTimeMs: T + ms, receivedAtMs: T + 50_000 })
+    let answer: () => TradeRecord[] | null = () => [
+      at('old', -70_000),
+      at('known', -30),
+      at('new', -20),
+      at('late', 0)
+    ]
+    const { history, clock, store, trades, filler, add, gap } = fillerOf({
+      fetchTrades: async (...args) => {
+        asked.push(args)
+        return answer()
+      }
+    })
+    serve(store, market(1, { id: 'kalshi:A' }))
+    serve(store, market(2, { id: 'polymarket:P', venue: 'polymarket' }))
+    history.tradeRows.push(at('known', -30), at(null, -10))
+    add({ kind: 'restart', marketIds: null, endedAtMs: T })
+    add({ id: 'h', kind: 'drift', endedAtMs: T, recoveredBy: 'snapshot' })
+    await filler.run()
+    t.strictSame(asked, [], 'the last trades may still be on their way')
+    clock.ms += 10_000
+    await filler.run()
+    t.strictSame(asked, [['kalshi:A', T - 60_000, T]])
+    t.strictSame(
+      trades.map(({ tradeId }) => tradeId),
+      ['new']
+    )
+    t.match(gap(), { recoveredBy: 'trades', endedAtMs: T })
+    await filler.run()
+    t.equal(asked.length, 1)
+
+    answer = () => [at(null, -10), at(null, -10)]
+    add({ id: 'i', kind: 'disconnected', endedAtMs: T, recoveredBy: 'snapshot' })
+    await filler.run()
+    t.equal(trades.length, 1, 'without an id a trade is known by what it was')
+    t.match(gap('i'), { recoveredBy: 'snapshot' }, 'how its books came back stays')
+
+    answer = () => {
+      throw new Error('503')
+    }
+    add({ id: 'j', kind: 'disconnected', endedAtMs: T })
+    await filler.run()
+    t.match([gap('j')?.recoveredBy, filler.status().failures], [null, 1])
+    answer = () => null
+    await filler.run()
+    await filler.run()
+    t.match(gap('j'), { recoveredBy: null }, 'the venue has no such endpoint')
+    t.equal(asked.length, 4, 'and is not asked again')
+    answer = () => []
+    add({
+      id: 'k',
+      kind: 'disconnected',
+      endedAtMs: T,
+      marketIds: Array.from({ length: 101 }, (_, n) => `kalshi:${n}`)
+    })
+    add({ id: 'l', venue: 'kalshi', kind: 'disconnected', endedAtMs: T, marketIds: [] })
+    await filler.run()
+    t.equal(asked.length, 4)
+    t.match(filler.status(), { trades: 1, closed: { trades: 1 } })
+  }
+)
+
+t.test('a venue of very many markets is not asked for each of them', async (t) => {
+  const { clock, store, filler, add, gap } = fillerOf({
+    store: newStore(200),
+    fetchTrades: async () => {
+      throw new Error('not to be asked')
+    }
+  })
+  for (let n = 0; n < 150; n++) store.put(market(n), '')
+  add({ kind: 'restart', marketIds: null, endedAtMs: T })
+  clock.ms += 20_000
+  await filler.run()
+  t.equal(filler.status().failures, 0)
+  t.match(gap(), { recoveredBy: null })
+})
+
+t.test('a filler that finds no database tries again the next time', async (t) => {
+  const { history, filler, add, gap } = fillerOf()
+  add({ detectedAtMs: T - 1_000 })
+  history.snapshotRows.push(snapshot({ atMs: T - 500 }))
+  history.away = true
+  await Promise.all([filler.run(), filler.run()])
+  t.equal(filler.status().failures, 1)
+  history.away = false
+  await filler.run()
+  t.match(gap(), { recoveredBy: 'snapshot' })
+})
+
+t.test('the recorder writes a feed’s gap, its end, and lets the filler run', async (t) => {
+  const { store, recorder, history, clock } = recorderOf({ gapFillIntervalMs: 5 })
+  recorder.start()
+  const { slot, id } = serve(store, market(1))
+  store.books.raise(slot, 'sequence_gap')
+  recorder.onGap(note({ slots: [slot], startedAtMs: clock.ms - 5, detectedAtMs: clock.ms }))
+  await until(() => history.gapRows.size === 1)
+  t.match(recorder.status(), { openGaps: 1 })
+  t.match(await history.openGaps(), [{ marketIds: [id] }])
+  clock.ms += 250
+  store.books.resynced(slot)
+  await until(() => [...history.gapRows.values()][0]?.endedAtMs === RECEIVED_AT_MS + 250)
+  await recorder.fillGaps()
+  await until(() => recorder.status().gapFiller.runs > 1)
+  await recorder.stop()
+  recorder.onGap(note())
+  t.match(recorder.status(), { openGaps: 0 })
+})
