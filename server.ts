@@ -22,6 +22,16 @@ const CRASHES = ['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP', 'SIGABRT'] 
  */
 export async function startServer({ config, onClose }: ServerOptions): Promise<FastifyInstance> {
   const app = await buildApp({ config })
+  await listenWithGrace(app, config, onClose)
+  return app
+}
+
+/** Listens, and closes with grace on SIGTERM and SIGINT: the app first, then whatever else ends with it. */
+export async function listenWithGrace(
+  app: FastifyInstance,
+  config: Config,
+  onClose?: () => Promise<void>
+): Promise<void> {
   const grace = closeWithGrace(
     { delay: CLOSE_TIMEOUT_MS, logger: false, skip: [...CRASHES] },
     async ({ signal, err }) => {
@@ -47,5 +57,4 @@ export async function startServer({ config, onClose }: ServerOptions): Promise<F
     }
     throw error
   }
-  return app
 }

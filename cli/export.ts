@@ -71,9 +71,9 @@ export async function exportCommand(args: string[]): Promise<void> {
 function timeOf(name: string, text: string | undefined): number {
   if (text === undefined) throw new UsageError(`--${name} must be a time; see crossbook export --help`)
   try {
-    return parseTime(name, text)
+    return parseTime(text, `--${name}`)
   } catch (error) {
-    if (error instanceof RangeInvalidError) throw new UsageError(`--${error.message}`)
+    if (error instanceof RangeInvalidError) throw new UsageError(error.message)
     throw error
   }
 }

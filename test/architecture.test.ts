@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   simulator: [],
   plugins: ['services', 'schemas'],
   routes: ['services', 'schemas', 'plugins'],
-  cli: ['services', 'schemas', 'plugins', 'simulator', 'server.ts']
+  cli: ['services', 'schemas', 'plugins', 'simulator', 'server.ts', 'app.ts']
 }
 /** Every room may throw the errors of `services/errors.ts` and name the types of `schemas/`. */
 const FOR_ALL_SERVICES = ['services/errors.ts', 'services/settings.ts']

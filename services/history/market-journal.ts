@@ -3,16 +3,7 @@ import type { Market } from '../../schemas/market.ts'
 import type { ChangeConsumer } from '../snapshots/change-bus.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { JournalSink } from './journal-tap.ts'
-
-/** What a journal says of a market from an instant on: the body of its `market` records, as JSON. */
-export interface JournalMarket {
-  market: Market
-  rules: string
-  /** Null where the venue names no event. */
-  event: EventHeader | null
-  /** Set when the market is served no more. */
-  removed?: true
-}
+import { formatMarketBody, type MarketBody } from './replay/market-record.ts'
 
 export interface MarketJournalOptions {
   store: SnapshotStore
@@ -27,7 +18,7 @@ const SLICE = 200
 /** Writes what venues say of their markets into their journals, so that a journal can be replayed by itself. */
 export class MarketJournal {
   private readonly options: MarketJournalOptions
-  private readonly told: ({ body: JournalMarket; metaVersion: number } | undefined)[] = []
+  private readonly told: ({ body: MarketBody; metaVersion: number } | undefined)[] = []
   private consumer: ChangeConsumer | null = null
 
   constructor(options: MarketJournalOptions) {
@@ -61,7 +52,7 @@ export class MarketJournal {
     }
     if (record === undefined || this.told[slot]?.metaVersion === record.metaVersion) return
     const { market, rules, metaVersion } = record
-    const body: JournalMarket = { market, rules, event: this.eventOf(market) }
+    const body: MarketBody = { market, rules, event: this.eventOf(market) }
     this.told[slot] = { body, metaVersion }
     this.write(body)
   }
@@ -73,8 +64,8 @@ export class MarketJournal {
     return header
   }
 
-  private write(body: JournalMarket): void {
+  private write(body: MarketBody): void {
     const { journals, now } = this.options
-    journals.get(body.market.venue)?.appendText('market', now(), 0, JSON.stringify(body))
+    journals.get(body.market.venue)?.appendText('market', now(), 0, formatMarketBody(body))
   }
 }

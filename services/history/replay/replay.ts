@@ -5,6 +5,7 @@ import type { JournalRecord } from '../journal/record.ts'
 import { BookDigest } from './book-digest.ts'
 import { KalshiReplay } from './kalshi-replay.ts'
 import { parseMarketBody } from './market-record.ts'
+import { MarketsFirst } from './markets-first.ts'
 import { type MergedRecord, mergeRecords, type RecordSource } from './merge.ts'
 import { Pace } from './pace.ts'
 import { PolymarketReplay } from './polymarket-replay.ts'
@@ -87,17 +88,24 @@ export class JournalReplay {
     const { fromMs, toMs, speed, onProgress, signal = new AbortController().signal } = this.options
     const { baseMs = Number.NEGATIVE_INFINITY } = this.options
     const pace = new Pace({ speed, fromMs, signal })
+    const ordered = new MarketsFirst<Venue>()
+    /** Returns false when it was ended. */
+    const applyAll = async (run: readonly MergedRecord<Venue>[]) => {
+      for (const merged of run) {
+        const wait = pace.before(merged.record.atMs)
+        if (wait !== null) await wait
+        if (signal.aborted) return false
+        this.apply(merged)
+      }
+      onProgress?.({ atMs: this.clock.now(), records: this.records })
+      return true
+    }
     const sources = JOURNALS.map((venue) => [venue, this.open(venue)] as const)
     try {
       for await (const run of mergeRecords(sources, { fromMs: baseMs, toMs })) {
-        for (const merged of run) {
-          const wait = pace.before(merged.record.atMs)
-          if (wait !== null) await wait
-          if (signal.aborted) return this.report(false)
-          this.apply(merged)
-        }
-        onProgress?.({ atMs: this.clock.now(), records: this.records })
+        if (!(await applyAll(ordered.take(run)))) return this.report(false)
       }
+      if (!(await applyAll(ordered.finish()))) return this.report(false)
       if (Number.isFinite(toMs)) this.settle(toMs)
       return this.report(true)
     } finally {

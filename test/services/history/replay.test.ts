@@ -4,7 +4,8 @@ import type { JournalRecord, RecordKind } from '../../../services/history/journa
 import { JournalWriter } from '../../../services/history/journal/writer.ts'
 import { JournalTap } from '../../../services/history/journal-tap.ts'
 import { formatMarketBody } from '../../../services/history/replay/market-record.ts'
-import { mergeRecords, type RecordSource } from '../../../services/history/replay/merge.ts'
+import { MarketsFirst } from '../../../services/history/replay/markets-first.ts'
+import { type MergedRecord, mergeRecords, type RecordSource } from '../../../services/history/replay/merge.ts'
 import { replayJournal } from '../../../services/history/replay/replay.ts'
 import { loadSigner } from '../../../services/kalshi/auth.ts'
 import { KalshiFeed } from '../../../services/kalshi/feed.ts'
@@ -44,8 +45,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-/** A gateway over simulated venues, whose wires and markets are written into journals. */
-async function record(t: Test, rate: number) {
+/** A gateway over simulated venues, whose wires and markets are written into journals, the markets somewhat late. */
+async function record(t: Test, rate: number, lateMs = 0) {
   const folder = t.testdir()
   const venue = await startSimulator({ marketsPerVenue: 15, rate, churnMs: 0, openDelayMs: 0 })
   const store = newStore()
@@ -78,7 +79,8 @@ async function record(t: Test, rate: number) {
   const tell = store.books.onTouch
   store.books.onTouch = (slot) => {
     tell(slot)
-    note(slot)
+    if (lateMs === 0) note(slot)
+    else setTimeout(() => note(slot), lateMs)
   }
   const { kalshi, polymarket } = venue
   const config = testConfig({
@@ -201,8 +203,8 @@ t.test('over gaps, lost connections, pauses and markets that end', async (t) => 
   await becomesEqual(t, recorded)
 })
 
-t.test('over a handover of every connection', async (t) => {
-  const recorded = await record(t, 500)
+t.test('over a handover of every connection, with markets that were written late', async (t) => {
+  const recorded = await record(t, 500, 300)
   for (const feed of recorded.feeds) {
     const { connections } = await feed.recycle({ signal: new AbortController().signal, onProgress: () => {} })
     t.ok(connections.every(({ outcome }) => outcome === 'swapped'))
@@ -270,7 +272,11 @@ t.test('what the record of Kalshi says of its connections is done to the books',
   const snapshot = (seq: number, connection = 1, sid = 1) =>
     write('frame', { type: 'orderbook_snapshot', sid, seq, msg: book }, connection)
   const update = (action: string, sid = 1) =>
-    write('command', { id: 9, cmd: 'update_subscription', params: { sids: [sid], action, market_tickers: ['KXA'] } })
+    write('command', {
+      id: 9,
+      cmd: 'update_subscription',
+      params: { sids: [sid], action, market_tickers: ['KXA'] }
+    })
   write('market', { market, rules: '', event: null })
   t.equal(await state(id), 'syncing awaiting_snapshot websocket 0')
   write('rest', { ticker: 'KXA', book: { yes_dollars: [['0.4000', '1.00']] } })
@@ -281,7 +287,11 @@ t.test('what the record of Kalshi says of its connections is done to the books',
   write('adopted')
   write('command', 'no command')
   write('command', { id: 0, cmd: 'other', params: {} })
-  write('command', { id: 1, cmd: 'subscribe', params: { channels: ['orderbook_delta'], market_tickers: ['KXA'] } })
+  write('command', {
+    id: 1,
+    cmd: 'subscribe',
+    params: { channels: ['orderbook_delta'], market_tickers: ['KXA'] }
+  })
   write('frame', { type: 'ok', id: 1, sid: 1, seq: 1, msg: {} })
   t.equal(await state(id), 'syncing awaiting_snapshot websocket 1')
   snapshot(2)
@@ -291,7 +301,12 @@ t.test('what the record of Kalshi says of its connections is done to the books',
   update('get_snapshot')
   t.equal(await state(id), 'syncing awaiting_snapshot websocket 1', 'it was doubted for what nobody wrote')
   snapshot(3)
-  write('frame', { type: 'market_lifecycle_v2', sid: 2, seq: 1, msg: { market_ticker: 'KXA', event_type: 'activated' } })
+  write('frame', {
+    type: 'market_lifecycle_v2',
+    sid: 2,
+    seq: 1,
+    msg: { market_ticker: 'KXA', event_type: 'activated' }
+  })
   t.match(await state(id), /^syncing awaiting_snapshot/, 'a pause ended')
   snapshot(4)
   write('frame', { type: 'error', sid: 2, seq: 2, msg: { code: 25 } })
@@ -312,7 +327,11 @@ t.test('what the record of Kalshi says of its connections is done to the books',
   write('closed', { reason: 'cut' }, 2)
   t.equal(await state(id), 'live null websocket 1', 'it never kept the live books')
   write('opened', { name: 'kalshi' }, 3)
-  write('command', { id: 1, cmd: 'subscribe', params: { channels: ['orderbook_delta'], market_tickers: ['KXA'] } }, 3)
+  write(
+    'command',
+    { id: 1, cmd: 'subscribe', params: { channels: ['orderbook_delta'], market_tickers: ['KXA'] } },
+    3
+  )
   write('market', { market: { ...market, status: 'halted' }, rules: '', event: EVENT })
   snapshot(1, 3)
   write('adopted', {}, 3)
@@ -394,10 +413,47 @@ t.test('what the record of Polymarket says of its connections is done to the boo
   write('opened', {}, 8)
   write('market', { market: { ...market, status: 'closed' }, rules: '', event: null })
   t.match(await state(id), /^closed/)
-  write('market', { market: { ...market, id: `${id}2`, tokens: null }, rules: '', event: null, removed: true })
+  write('market', {
+    market: { ...market, id: `${id}2`, tokens: null },
+    rules: '',
+    event: null,
+    removed: true
+  })
   write('market', { market, rules: '', event: null, removed: true })
   t.equal(await state(id), null)
 })
+
+t.test(
+  'a market that was written late comes before its frames, in the order of what is said of it',
+  async (t) => {
+    const about = (atMs: number, id: string, change: object = {}) => {
+      const { removed, ...fields } = { removed: undefined, ...change }
+      const body = { market: { ...MARKET, id, ...fields }, rules: '', event: null, removed }
+      return { from: 'a', record: recordOf('market', atMs, JSON.stringify(body)) }
+    }
+    const frame = (atMs: number) => ({ from: 'a', record: recordOf('frame', atMs, '') })
+    const ordered = new MarketsFirst<string>()
+    const order: string[] = []
+    const apply = (run: readonly MergedRecord<string>[]) => {
+      for (const { record } of run) {
+        const said = record.kind === 'market' ? JSON.parse(record.body.toString()) : null
+        order.push(
+          said === null ? `${record.atMs}` : `${record.atMs} ${said.market.id} ${said.market.status}`
+        )
+      }
+    }
+    apply(ordered.take([about(1, 'a', { status: 'pending' }), frame(2), frame(3), about(4, 'b')]))
+    t.same(order.splice(0), ['1 a pending', '2 b open'], 'b is new; the frames wait for others like it')
+    apply(ordered.take([about(5, 'a'), about(6, 'b', { status: 'closed' }), about(7, 'b')]))
+    t.same(order.splice(0), ['2 a open'], 'a begins to trade; what comes after the end of b waits for it')
+    apply(ordered.take([frame(2_004)]))
+    t.same(order.splice(0), ['2', '3'])
+    apply(ordered.take([about(2_005, 'b', { removed: true }), frame(2_008), about(2_009, 'b')]))
+    t.same(order.splice(0), ['6 b closed', '7 b open'])
+    apply(ordered.finish())
+    t.same(order.splice(0), ['2004', '2005 b open', '2008', '2009 b open'])
+  }
+)
 
 t.test('journals are merged by time, each in its own order', async (t) => {
   const at = (...times: number[]) => times.map((atMs) => recordOf('frame', atMs, ''))

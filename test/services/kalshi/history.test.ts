@@ -9,11 +9,11 @@ import type { Happening, SimMarket, SimTrade } from '../../../simulator/model/ty
 import { type recordedTaps, recordedTaps as taps } from '../venue/recorded-taps.ts'
 import { follow, until } from './live-feed.ts'
 
-/** Settings for a stream that comes over a relay, which leaves out what is not kept. */
-async function filtered(
+/** Settings for a stream that comes over a relay, which passes on what it is told to. */
+async function relayed(
   t: Test,
   kalshi: Simulator['kalshi'],
-  isKept: (text: string) => boolean
+  passes: (text: string) => string | null
 ): Promise<Partial<Config>> {
   const relay = new WebSocketServer({ host: '127.0.0.1', port: 0 })
   relay.on('connection', (peer, request) => {
@@ -30,7 +30,8 @@ async function filtered(
       for (const text of waiting) venue.send(text)
     })
     venue.on('message', (data) => {
-      if (isKept(String(data))) peer.send(String(data))
+      const text = passes(String(data))
+      if (text !== null) peer.send(text)
     })
     peer.on('close', () => venue.terminate())
   })
@@ -186,8 +187,8 @@ t.test('a gap of books tells its numbers, its books and when all was well', asyn
 t.test('a gap of trades is told and makes no book doubtful', async (t) => {
   const recorded = taps()
   let lost = 0
-  const isKept = (text: string) => !text.startsWith('{"type":"trade"') || lost++ > 0
-  const options = (kalshi: Simulator['kalshi']) => filtered(t, kalshi, isKept)
+  const passes = (text: string) => (text.startsWith('{"type":"trade"') && lost++ === 0 ? null : text)
+  const options = (kalshi: Simulator['kalshi']) => relayed(t, kalshi, passes)
   const { simulator, markets, store, incidents } = await follow(
     t,
     { rate: 0 },
@@ -211,6 +212,44 @@ t.test('a gap of trades is told and makes no book doubtful', async (t) => {
   t.same([...states], [])
   t.equal(incidents.total, 0)
 })
+
+t.test(
+  'trades are subscribed in halves where the venue takes fewer, and again where it ends them',
+  async (t) => {
+    const recorded = taps()
+    let answers = 0
+    let trades = 0
+    const passes = (text: string) => {
+      const { type, id, sid, seq, msg } = JSON.parse(text)
+      if (type === 'subscribed' && msg.channel === 'trade' && answers++ === 0)
+        return JSON.stringify({ type: 'error', id, msg: { code: 26, msg: 'too many' } })
+      if (type !== 'trade' || trades++ !== 2) return text
+      return JSON.stringify({ type: 'error', sid, seq, msg: { code: 10, msg: 'channel error' } })
+    }
+    const { simulator, markets, verdict } = await follow(
+      t,
+      { rate: 0 },
+      60_000,
+      { history: recorded.history, random: () => 0 },
+      (kalshi) => relayed(t, kalshi, passes)
+    )
+    const asked = () =>
+      recorded
+        .of('command')
+        .map(({ text }) => JSON.parse(text).params)
+        .filter(({ channels }) => channels?.[0] === 'trade')
+        .map(({ market_tickers: tickers }) => tickers.length)
+    await until(() => asked().length === 3)
+    t.same(asked(), [12, 6, 6])
+    simulator.world.setRate(400)
+    await until(() => recorded.gaps.some(({ detail }) => detail.includes('error 10')))
+    t.match(recorded.gaps[0], { kind: 'sequence_gap', subscription: 'trade', fromSequence: null })
+    const told = recorded.trades.length
+    t.equal(told, 2)
+    await until(() => recorded.trades.length > told + 5)
+    t.ok(markets().every((market) => verdict(market)?.state === 'live'))
+  }
+)
 
 t.test('a lost connection is told with the time of its last message', async (t) => {
   const recorded = taps()
