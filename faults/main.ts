@@ -22,6 +22,8 @@ Makes every fault happen to the whole gateway and tells what came of it. A NAME 
 const MARKETS = 60
 const RATE = 200
 const SEED = 7
+/** Faults mostly wait, so several gateways with their venues go through them side by side. */
+const WORLDS = 2
 /** So that Polymarket has neighbours that a fault of one connection must not disturb. */
 const ASSETS_PER_CONNECTION = 30
 
@@ -55,8 +57,9 @@ async function main(): Promise<boolean> {
     rows.push(row)
     console.error(lineOf(row))
   }
-  // The faults of single processes have processes of their own, so they run beside those of the long-lived gateway.
-  await Promise.all([runLanes(note), runSolo(solos, note)])
+  // The faults of single processes have processes of their own, so they run beside those of the long-lived gateways.
+  const worlds = Array.from({ length: WORLDS }, (_, world) => runWorld(world, note))
+  await Promise.all([...worlds, runSolo(solos, note)])
   const order = [...lanes.flatMap((lane) => lane.scenarios), ...solos].map(
     ({ venue, name }) => `${venue} ${name}`
   )
@@ -78,10 +81,15 @@ async function main(): Promise<boolean> {
   return rows.length > 0 && failed.length === 0
 }
 
-async function runLanes(note: (row: Row) => void): Promise<void> {
-  if (lanes.every(({ scenarios }) => scenarios.length === 0)) return
-  const venues = await Venues.start('venues', { markets: MARKETS, rate: RATE, seed: SEED })
-  const gateway = await Gateway.start('gateway', {
+/** A gateway with its venues, on which a share of the faults is tried: one venue's beside the other's. */
+async function runWorld(world: number, note: (row: Row) => void): Promise<void> {
+  const shares = lanes.map(({ venue, scenarios }) => ({
+    venue,
+    scenarios: scenarios.filter((_, i) => i % WORLDS === world)
+  }))
+  if (shares.every(({ scenarios }) => scenarios.length === 0)) return
+  const venues = await Venues.start(`venues-${world}`, { markets: MARKETS, rate: RATE, seed: SEED + world })
+  const gateway = await Gateway.start(`gateway-${world}`, {
     ...venues.settings(),
     AUDIT_PERIOD_MS: String(AUDIT_PERIOD_MS),
     REDISCOVERY_INTERVAL_MS: String(DISCOVERY_MS),
@@ -92,7 +100,7 @@ async function runLanes(note: (row: Row) => void): Promise<void> {
     if (!(await gateway.untilReady())) throw new Error('the gateway did not get ready')
     sampler.start()
     await Promise.all(
-      lanes.map(async ({ venue, scenarios }) => {
+      shares.map(async ({ venue, scenarios }) => {
         const lane = new Lane(venue as SimVenue, venues, gateway, sampler)
         for (const scenario of scenarios) note(await lane.run(scenario))
       })

@@ -25,7 +25,8 @@ const LOST_AT_MOST_MS = FLUSH_MS + 1_500
 const IN_FLIGHT_MS = 1_000
 /** The clock of the book log stands still within a turn of a busy event loop. */
 const CLOCK_MS = 250
-const INSTANTS = 1_000
+/** The books come from the journal, which is the same beside either database: the second is asked less. */
+const INSTANTS = { pglite: 1_000, postgres: 100 }
 const RECORD_MS = 12_000
 const SERVER = process.env.TEST_DATABASE_URL ?? ''
 
@@ -92,7 +93,7 @@ async function truthsDuring(venues: Venues, ms: number): Promise<Map<string, Boo
 const pairs = (levels: { price: string; size: string }[]) =>
   levels.map(({ price, size }): [string, string] => [price, size])
 
-async function databases(t: Test): Promise<[engine: string, url: string][]> {
+async function databases(t: Test): Promise<[engine: keyof typeof INSTANTS, url: string][]> {
   if (SERVER === '') {
     t.comment('TEST_DATABASE_URL is not set: PostgreSQL is left out')
     return [['pglite', '']]
@@ -170,7 +171,8 @@ t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
         }
       })
 
-      await t.test(`the book at ${INSTANTS} random instants is the true one`, async (t) => {
+      const instants = INSTANTS[engine]
+      await t.test(`the book at ${instants} random instants is the true one`, async (t) => {
         const random = createRandom(7)
         const fromMs = recordedFromMs + IN_FLIGHT_MS
         const toMs = killedAtMs - LOST_AT_MOST_MS
@@ -192,9 +194,9 @@ t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
             else wrong.push({ id, atMs, body })
           } else wrong.push({ id, atMs, status, body })
         }
-        for (let asked = 0; asked < INSTANTS; asked += 4) await Promise.all([one(), one(), one(), one()])
+        for (let asked = 0; asked < instants; asked += 4) await Promise.all([one(), one(), one(), one()])
         t.strictSame(wrong.slice(0, 1), [])
-        t.equal(proven, INSTANTS)
+        t.equal(proven, instants)
       })
 
       await t.test('what cannot be proved is refused with the hole named', async (t) => {

@@ -1,0 +1,88 @@
+// Runs each test file in a process of its own, a few at a time, and says of each how it went; what failed is shown
+// in full. Closes with a plain count of tests, which is what people and CI look for.
+//
+//   node scripts/run-tests.mjs [FILE or part of a path...]
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Parser } from 'tap-parser'
+
+/** A file that is still running then has hung. */
+const FILE_TIMEOUT_S = 400
+/** Whole processes that mostly wait: first, so that the short ones fill the time beside them. */
+const LONG = ['test/recording.test.ts', 'test/end-to-end.test.ts', 'test/cluster.test.ts']
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const wanted = process.argv.slice(2)
+const files = readdirSync('test', { recursive: true })
+  .map((path) => `test/${path.replaceAll('\\', '/')}`)
+  .filter((path) => path.endsWith('.test.ts'))
+  .filter((path) => wanted.length === 0 || wanted.some((part) => path.includes(part)))
+  .sort((a, b) => Number(LONG.includes(b)) - Number(LONG.includes(a)) || a.localeCompare(b))
+
+const totals = { pass: 0, fail: 0, skip: 0 }
+const failed = []
+const waiting = [...files]
+await Promise.all(Array.from({ length: availableParallelism() }, worker))
+if (files.length === 0) console.log(`no test file matches ${wanted.join(', ')}`)
+if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`)
+console.log(`${totals.pass} passed, ${totals.fail} failed, ${totals.skip} skipped`)
+process.exitCode = failed.length > 0 || totals.pass === 0 ? 1 : 0
+
+async function worker() {
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await run(file)
+}
+
+async function run(file) {
+  const startedAt = performance.now()
+  const { text, code, signal, results, left } = await output(file)
+  totals.pass += results.pass ?? 0
+  totals.fail += results.fail ?? 0
+  totals.skip += results.skip ?? 0
+  const isWell = code === 0 && results.ok
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
+  console.log(`${isWell ? 'ok  ' : 'FAIL'} ${file}  ${results.pass ?? 0} passed, ${seconds} s`)
+  for (const why of left) console.log(`       left out: ${why}`)
+  if (isWell) return
+  failed.push(file)
+  // A file that ends badly without a failed test has crashed or hung.
+  if ((results.fail ?? 0) === 0) totals.fail++
+  console.log(text)
+  if (signal !== null || code !== 0) console.log(`${file} ended with ${signal ?? `code ${code}`}`)
+}
+
+function output(file) {
+  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TAP_TIMEOUT: String(FILE_TIMEOUT_S) }
+  })
+  const hung = setTimeout(() => child.kill('SIGKILL'), (FILE_TIMEOUT_S + 20) * 1_000)
+  const parts = []
+  const left = new Set()
+  const parser = new Parser()
+  listen(parser, left)
+  child.stdout.pipe(parser)
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => parts.push(part))
+  return new Promise((resolve) => {
+    let results = { ok: false }
+    parser.on('complete', (found) => {
+      results = found
+    })
+    child.on('close', (code, signal) => {
+      clearTimeout(hung)
+      setImmediate(() => resolve({ text: Buffer.concat(parts).toString(), code, signal, results, left }))
+    })
+  })
+}
+
+/** What was left out, and why, wherever it stands in the file. */
+function listen(parser, left) {
+  parser.on('child', (child) => listen(child, left))
+  parser.on('assert', ({ skip, name }) => {
+    if (skip) left.add(typeof skip === 'string' ? `${name}: ${skip}` : name)
+  })
+  parser.on('comment', (comment) => {
+    if (/left out/.test(comment)) left.add(comment.replace(/^#\s*/, '').trim())
+  })
+}
