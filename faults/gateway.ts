@@ -16,9 +16,13 @@ export class Gateway {
   }
 
   /** Starts `crossbook serve` and resolves once it answers; its books may still be on their way. */
-  static async start(name: string, settings: Record<string, string>): Promise<Gateway> {
+  static async start(
+    name: string,
+    settings: Record<string, string>,
+    options: readonly string[] = []
+  ): Promise<Gateway> {
     const port = await freePort()
-    const process = new CrossbookProcess(name, ['serve'], {
+    const process = new CrossbookProcess(name, ['serve', ...options], {
       LOG_LEVEL: 'info',
       // The faults of recording have tests of their own: see test/recording.test.ts.
       HISTORY: 'off',

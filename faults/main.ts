@@ -5,8 +5,9 @@ import { Lane, type Row } from './lane.ts'
 import { logFolder } from './process.ts'
 import { Sampler } from './sample.ts'
 import { AUDIT_PERIOD_MS, DISCOVERY_MS } from './scenario.ts'
-import { LATER, scenariosOf } from './scenarios/index.ts'
+import { scenariosOf } from './scenarios/index.ts'
 import { runSolo, SOLO } from './solo/index.ts'
+import { STORE_FAULTS_LEFT_OUT } from './solo/stores.ts'
 import { lineOf, tableOf } from './table.ts'
 import { VENUES, Venues } from './venues.ts'
 
@@ -69,10 +70,16 @@ async function main(): Promise<boolean> {
   const auditMs = AUDIT_PERIOD_MS
   if (values.json)
     console.log(
-      JSON.stringify({ seconds, auditPeriodMs: auditMs, rows, notInThisIssue: LATER, logs: logFolder() })
+      JSON.stringify({
+        seconds,
+        auditPeriodMs: auditMs,
+        rows,
+        leftOut: STORE_FAULTS_LEFT_OUT,
+        logs: logFolder()
+      })
     )
   else {
-    console.log(`\n${tableOf(rows, positionals.length === 0 ? LATER : [])}\n`)
+    console.log(`\n${tableOf(rows, positionals.length === 0 ? STORE_FAULTS_LEFT_OUT : [])}\n`)
     console.log(
       `${rows.length - failed.length} of ${rows.length} as they must be, in ${seconds} s; logs in ${logFolder()}`
     )

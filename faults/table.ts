@@ -15,8 +15,8 @@ const HEADINGS = [
 type Colour = Parameters<typeof styleText>[0]
 
 /** Returns the rows as a table in plain text, coloured where a terminal wants it; failures follow their row. */
-export function tableOf(rows: readonly Row[], later: readonly string[]): string {
-  const lines = [HEADINGS, ...rows.map(cells), ...later.map((name) => [name, '', 'not in this issue'])]
+export function tableOf(rows: readonly Row[], leftOut: readonly string[]): string {
+  const lines = [HEADINGS, ...rows.map(cells), ...leftOut.map((name) => [name, '', 'left out'])]
   const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
   const pad = (line: string[]) =>
     line

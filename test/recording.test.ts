@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmdirSync } from 'node:fs'
-import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
 import t, { type Test } from 'tap'
+import { createDatabase } from '../faults/database.ts'
+import { Gate } from '../faults/gate.ts'
 import { Gateway } from '../faults/gateway.ts'
 import { VENUES, Venues } from '../faults/venues.ts'
 import type { BookAtInstant, MarketCoverage, MarketGaps } from '../schemas/history.ts'
@@ -106,18 +106,9 @@ async function databases(t: Test): Promise<[engine: keyof typeof INSTANTS, url: 
 
 /** A database of this run's own on the real server. */
 async function freshDatabase(t: Test): Promise<string> {
-  const name = `crossbook_recording_${process.pid}_${++worlds}`
-  const run = async (statement: string) => {
-    const client = new pg.Client({ connectionString: SERVER })
-    await client.connect()
-    await client.query(statement)
-    await client.end()
-  }
-  await run(`create database ${name}`)
-  t.teardown(() => run(`drop database if exists ${name} with (force)`))
-  const url = new URL(SERVER)
-  url.pathname = `/${name}`
-  return url.href
+  const { url, drop } = await createDatabase(SERVER)
+  t.teardown(drop)
+  return url
 }
 
 t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
@@ -235,67 +226,13 @@ t.test('a connection that is cut is a gap with its times', { timeout: 120_000 },
   await end(gateway, 'SIGTERM')
 })
 
-/** A way to a real server that can be closed and opened. */
-class Gate {
-  private readonly server: Server
-  private readonly sockets = new Set<Socket>()
-  port = 0
-  private isOpen = true
-
-  constructor(target: URL) {
-    this.server = createServer((client) => {
-      if (!this.isOpen) {
-        client.destroy()
-        return
-      }
-      const upstream = connect(Number(target.port === '' ? 5432 : target.port), target.hostname)
-      for (const socket of [client, upstream]) {
-        this.sockets.add(socket)
-        socket
-          .on('error', () => {})
-          .on('close', () => {
-            this.sockets.delete(socket)
-            client.destroy()
-            upstream.destroy()
-          })
-      }
-      client.pipe(upstream).pipe(client)
-    })
-  }
-
-  async listen(): Promise<void> {
-    this.server.listen(0, '127.0.0.1')
-    await once(this.server, 'listening')
-    this.port = (this.server.address() as { port: number }).port
-  }
-
-  shut(): void {
-    this.isOpen = false
-    for (const socket of this.sockets) socket.destroy()
-  }
-
-  reopen(): void {
-    this.isOpen = true
-  }
-
-  close(): void {
-    this.shut()
-    this.server.close()
-  }
-}
-
 t.test(
   'PostgreSQL gone for a while loses nothing that the bound does not say',
   { timeout: 180_000, skip: SERVER === '' ? 'TEST_DATABASE_URL is not set' : false },
   async (t) => {
-    const direct = new URL(await freshDatabase(t))
-    const gate = new Gate(direct)
-    await gate.listen()
+    const gate = await Gate.to(await freshDatabase(t))
     t.teardown(() => gate.close())
-    const url = new URL(direct)
-    url.hostname = '127.0.0.1'
-    url.port = String(gate.port)
-    const { serve, venues } = await world(t, { DATABASE_URL: url.href })
+    const { serve, venues } = await world(t, { DATABASE_URL: gate.url })
     const gateway = await serve()
     const fromMs = Date.now()
     gate.shut()

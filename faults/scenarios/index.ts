@@ -14,6 +14,3 @@ export function scenariosOf(venue: SimVenue): Scenario[] {
   const own = venue === 'kalshi' ? kalshiOnly() : polymarketOnly()
   return [...kinds.flatMap((kind) => kind(venue)), ...own].map((draft) => complete(draft, venue))
 }
-
-/** Faults of the list that wait for what they break. */
-export const LATER = ['Redis gone for a minute', 'PostgreSQL gone for a minute', 'slow stream client']

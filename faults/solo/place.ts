@@ -26,16 +26,23 @@ export interface Place {
 
 let started = 0
 
-/** Runs something on a fresh pair of processes; `spoil` comes between the start of the venues and of the gateway. */
+export interface PlaceOptions {
+  /** Comes between the start of the venues and of the gateway. */
+  spoil?: (venues: Venues) => Promise<void>
+  /** The gateway's, besides those of the venues. */
+  settings?: Record<string, string>
+}
+
+/** Runs something on a fresh pair of processes. */
 export async function on<Result>(
   use: (place: Place) => Promise<Result>,
-  spoil: (venues: Venues) => Promise<void> = async () => {}
+  { spoil = async () => {}, settings: own = {} }: PlaceOptions = {}
 ): Promise<Result> {
   const number = ++started
   const venues = await Venues.start(`venues-${number}`, WORLD)
   try {
     await spoil(venues)
-    const settings = { ...venues.settings(), AUDIT_PERIOD_MS: String(AUDIT_PERIOD_MS) }
+    const settings = { ...venues.settings(), AUDIT_PERIOD_MS: String(AUDIT_PERIOD_MS), ...own }
     const gateway = await Gateway.start(`gateway-${number}`, settings)
     const sampler = new Sampler(gateway, venues)
     const samples: Sample[] = []

@@ -33,9 +33,11 @@ export function downAtStart(venue: SimVenue): Solo {
             recoveredMs: back === null ? null : back.atMs - backMs
           }
         },
-        async (venues) => {
-          await venues.setFault(venue, 'rest_status', { status: 503 })
-          await venues.setFault(venue, 'refuse_upgrade')
+        {
+          spoil: async (venues) => {
+            await venues.setFault(venue, 'rest_status', { status: 503 })
+            await venues.setFault(venue, 'refuse_upgrade')
+          }
         }
       )
   }

@@ -70,5 +70,5 @@ t.test('the table shows what failed below its row', async (t) => {
   )
   t.match(text, /dropped delta +kalshi +- +- +2 books, 500 market-ms +- +1 +0 +FAILED\n {4}missed\n/)
   t.match(text, /x +7 ms .* ok/)
-  t.match(text, /Redis gone +not in this issue/)
+  t.match(text, /Redis gone +left out/)
 })
