@@ -26,12 +26,15 @@ export async function startServer({ config, onClose }: ServerOptions): Promise<F
   return app
 }
 
-/** Listens, and closes with grace on SIGTERM and SIGINT: the app first, then whatever else ends with it. */
+/**
+ * Listens, and closes with grace on SIGTERM and SIGINT: the app first, then whatever else ends with it. Returns what
+ * ends that watch, for who closes the app otherwise.
+ */
 export async function listenWithGrace(
   app: FastifyInstance,
   config: Config,
   onClose?: () => Promise<void>
-): Promise<void> {
+): Promise<() => void> {
   const grace = closeWithGrace(
     { delay: CLOSE_TIMEOUT_MS, logger: false, skip: [...CRASHES] },
     async ({ signal, err }) => {
@@ -43,6 +46,7 @@ export async function listenWithGrace(
   )
   try {
     await app.listen({ host: config.HOST, port: config.PORT })
+    return () => grace.uninstall()
   } catch (error) {
     grace.uninstall()
     await app.close()

@@ -1,6 +1,7 @@
 import { book } from './book/book.ts'
 import { memory } from './book/memory.ts'
 import type { Bench } from './figure.ts'
+import { history } from './history/history.ts'
 import { decodeKalshi } from './ingest/decode-kalshi.ts'
 import { decodePolymarket } from './ingest/decode-polymarket.ts'
 import { paced } from './ingest/paced.ts'
@@ -23,5 +24,6 @@ export const BENCHES = {
   peer,
   mixed,
   latency,
-  ndjson
+  ndjson,
+  history
 } as const satisfies Record<string, Bench>

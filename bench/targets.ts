@@ -2,6 +2,7 @@ import type { Target } from './figure.ts'
 
 const atLeast = (value: number): Target => ({ by: 'ratio', relation: '>=', value })
 const atMost = (value: number): Target => ({ by: 'ratio', relation: '<=', value })
+const notBelow = (value: number): Target => ({ by: 'figure', relation: '>=', value })
 const notAbove = (value: number): Target => ({ by: 'figure', relation: '<=', value })
 
 /** JSON.stringify became twice as fast after Node 20, so the peer that lives by it did too. */
@@ -44,5 +45,27 @@ export const TARGETS = {
   ndjsonGrowth: notAbove(32),
   /** Milliseconds. */
   ndjsonStall: notAbove(20),
-  ndjsonAgainstBody: atMost(0.1)
+  ndjsonAgainstBody: atMost(0.1),
+  /** Rows a second. */
+  historyRowsPostgres: notBelow(5_000),
+  historyRowsPglite: notBelow(1_000),
+  /** Milliseconds. */
+  historyLag: notAbove(2_000),
+  historyIngest: atLeast(0.9),
+  /** Share of a core: what reads, books, records and serves has one. */
+  historyBusyCores: notAbove(0.9),
+  /** Far beyond any venue, on one core for all threads: to compress a million frames a second takes more than there is. */
+  historyIngestFull: atLeast(0.9),
+  historyP99: atMost(2),
+  historyJournalKalshi: atMost(0.35),
+  historyJournalPolymarket: atMost(0.5),
+  /** Share of a core. */
+  historyFileCores: notAbove(0.06),
+  /** Milliseconds. */
+  historyFileTurn: notAbove(2),
+  historyPage: notAbove(100),
+  historyLongPage: notAbove(250),
+  historyCandles: notAbove(250),
+  historyBusyCandles: notAbove(1_000),
+  historyAsOf: notAbove(250)
 } as const satisfies Record<string, Target>

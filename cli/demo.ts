@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { startServer } from '../server.ts'
 import { readSettings } from '../services/settings.ts'
@@ -11,7 +14,8 @@ import { parseCommand } from './usage.ts'
 const HELP = `Usage: crossbook demo [options]
 
 Runs the gateway against simulated venues in this process: no keys, no internet, no database.
-Every setting of the environment holds, save those that say where the venues are.
+Every setting of the environment holds, save those that say where the venues are and where to record: what is recorded
+is deleted at the end.
 
 ${MODEL_HELP}`
 
@@ -25,7 +29,10 @@ export async function demoCommand(args: string[]): Promise<void> {
     REDISCOVERY_INTERVAL_MS: '15000',
     ...process.env,
     PORT: String(await freePort(process.env.HOST ?? '127.0.0.1', Number(process.env.PORT ?? 3000))),
-    ...gatewaySettings(simulator)
+    ...gatewaySettings(simulator),
+    // Made-up markets have no place among recorded ones.
+    DATA_DIR: temporaryFolder(),
+    DATABASE_URL: ''
   })
   let stopBoard = () => {}
   const app = await startServer({
@@ -45,6 +52,13 @@ export async function demoCommand(args: string[]): Promise<void> {
   Simulator     ${simulator.controlUrl}/faults   (switch faults on and watch the verdicts)
 `)
   stopBoard = startBoard(app)
+}
+
+/** Returns a folder that is deleted when the process ends, however it does. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'crossbook-demo-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** Returns the wished port, or a free one when somebody listens there already. */

@@ -1,13 +1,11 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
-import { RangeInvalidError } from '../services/errors.ts'
 import { EXPORT_FORMATS, type ExportFormat, exportHistory } from '../services/history/export/export.ts'
-import { parseTime } from '../services/history/read/time-range.ts'
-import { openHistory } from '../services/history/storage/open-history.ts'
+import { holdsDatabase, openHistory } from '../services/history/storage/open-history.ts'
 import { readSettings } from '../services/settings.ts'
 import { loadEnvironment } from './environment.ts'
 import { ProgressBar } from './progress.ts'
-import { parseCommand, UsageError } from './usage.ts'
+import { parseCommand, timeOption, UsageError } from './usage.ts'
 
 const HELP = `Usage: crossbook export --from TIME --to TIME [--format csv|parquet|ndjson] [--out FOLDER] [--json]
 
@@ -32,15 +30,20 @@ export async function exportCommand(args: string[]): Promise<void> {
     HELP
   )
   if (options === null) return
-  const range = { fromMs: timeOf('from', options.from), toMs: timeOf('to', options.to) }
+  const range = { fromMs: neededTime('from', options.from), toMs: neededTime('to', options.to) }
   if (range.fromMs >= range.toMs) throw new UsageError('--from must be before --to')
   const format = EXPORT_FORMATS.find((known) => known === options.format)
   if (format === undefined) throw new UsageError(`--format must be one of ${EXPORT_FORMATS.join(', ')}`)
   loadEnvironment('.env')
   const config = readSettings(process.env)
+  const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = config
+  if (databaseUrl === '' && !holdsDatabase(dataDir))
+    throw new UsageError(
+      `nothing was recorded in DATA_DIR ${dataDir}: set DATA_DIR or DATABASE_URL to where it was`
+    )
   const folder = options.out ?? join('.', `export-${nameOf(range.fromMs)}-${nameOf(range.toMs)}`)
   const log = { info: () => {}, warn: () => {}, error: () => {} }
-  const history = await openHistory({ databaseUrl: config.DATABASE_URL, dataDir: config.DATA_DIR, log })
+  const history = await openHistory({ databaseUrl, dataDir, log })
   const bar = new ProgressBar(`exporting to ${folder}`, range.toMs - range.fromMs)
   try {
     let doneMs = range.fromMs
@@ -59,23 +62,27 @@ export async function exportCommand(args: string[]): Promise<void> {
     if (options.json) console.log(JSON.stringify({ folder, ...result }))
     else {
       console.table(result.files)
-      const title = styleText('bold', `${result.markets} markets`, { stream: process.stdout })
-      console.log(`${title} and ${result.gaps} gaps in ${join(folder, 'manifest.json')}`)
+      const title = styleText('bold', counted(result.markets, 'market'), { stream: process.stdout })
+      console.log(`${title} and ${counted(result.gaps, 'gap')} in ${join(folder, 'manifest.json')}`)
     }
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new UsageError(`--out ${folder} cannot be written (${code}): give another folder, or make room`)
   } finally {
     bar.done()
     await history.close()
   }
 }
 
-function timeOf(name: string, text: string | undefined): number {
-  if (text === undefined) throw new UsageError(`--${name} must be a time; see crossbook export --help`)
-  try {
-    return parseTime(text, `--${name}`)
-  } catch (error) {
-    if (error instanceof RangeInvalidError) throw new UsageError(error.message)
-    throw error
-  }
+function neededTime(name: string, text: string | undefined): number {
+  const timeMs = timeOption(name, text)
+  if (timeMs === null) throw new UsageError(`--${name} must be a time; see crossbook export --help`)
+  return timeMs
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** A time as part of a file's name. */

@@ -34,6 +34,7 @@ export default fp(
     app.decorate('history', history)
     app.decorate('historyReader', history)
     app.decorate('historyTaps', history.taps)
+    app.readyChecks.push(() => (history.isReady ? null : 'the database of the history was not reached yet'))
     // Before the feeds, which are registered later: what they hear first is recorded.
     app.addHook('onListen', async () => history.start())
     app.addHook('onClose', async () => history.stop())

@@ -15,6 +15,8 @@ export default fp(
     const recycler = new Recycler({
       feeds: app.venueFeeds,
       intervalMs: app.config.RECYCLER_INTERVAL_HOURS * HOUR_MS,
+      // Looked up then: it is absent where nothing is recorded.
+      onRun: (run) => app.history?.recyclerRun(run),
       log: app.log
     })
     app.decorate('recycler', recycler)

@@ -9,7 +9,9 @@ declare module 'fastify' {
     venueFeeds: VenueFeed[]
     /** What the feeds tell whoever keeps history; absent where nobody does. */
     historyTaps?: HistoryTaps
-    /** Throws `NotReadyError` until every venue is synchronised. */
+    /** Why we are not ready yet, besides venues that are not synchronised; null: nothing of it. */
+    readyChecks: (() => string | null)[]
+    /** Throws `NotReadyError` until every venue is synchronised and no check says why not. */
     assertReady(): void
     /** Throws `NotReadyError` until one venue has been: a venue that is down must not silence the others. */
     assertServing(): void
@@ -23,10 +25,16 @@ const RETRY_AFTER_SECONDS = 2
 export default fp(
   async (app) => {
     const feeds: VenueFeed[] = []
+    const checks: (() => string | null)[] = []
     let serving = false
     app.decorate('venueFeeds', feeds)
+    app.decorate('readyChecks', checks)
     app.decorate('assertReady', () => {
       if (!feeds.every((feed) => feed.status().synced)) throw new NotReadyError(RETRY_AFTER_SECONDS)
+      for (const check of checks) {
+        const why = check()
+        if (why !== null) throw new NotReadyError(RETRY_AFTER_SECONDS, why)
+      }
     })
     app.decorate('serveStale', () => {
       serving = true

@@ -47,7 +47,11 @@ export const LivenessSchema = Type.Object(
 )
 
 export const ReadinessSchema = Type.Object(
-  { status: Type.Literal('ready', { description: 'Every venue had its first synchronisation' }) },
+  {
+    status: Type.Literal('ready', {
+      description: 'Every venue had its first synchronisation, and the database was waited for'
+    })
+  },
   {
     $id: 'Readiness',
     additionalProperties: false,

@@ -11,7 +11,7 @@ import { Parser } from 'tap-parser'
 /** A file that is still running then has hung. */
 const FILE_TIMEOUT_S = 400
 /** Whole processes that mostly wait: first, so that the short ones fill the time beside them. */
-const LONG = ['test/recording.test.ts', 'test/end-to-end.test.ts', 'test/cluster.test.ts']
+const LONG = ['recording', 'cluster', 'restart', 'export', 'end-to-end'].map((name) => `test/${name}.test.ts`)
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const wanted = process.argv.slice(2)

@@ -33,13 +33,13 @@ export class EventNotFoundError extends CrossbookError {
   }
 }
 
-/** The first synchronisation is not done; ask again after the given time. */
+/** Something that a start waits for is not done; ask again after the given time. */
 export class NotReadyError extends CrossbookError {
   readonly code = 'NOT_READY'
   readonly retryAfterSeconds: number
 
-  constructor(retryAfterSeconds: number) {
-    super(`the first synchronisation with the venues is not done: retry in ${retryAfterSeconds} s`)
+  constructor(retryAfterSeconds: number, why = 'the first synchronisation with the venues is not done') {
+    super(`${why}: retry in ${retryAfterSeconds} s`)
     this.retryAfterSeconds = retryAfterSeconds
   }
 }

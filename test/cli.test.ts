@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -200,8 +200,19 @@ t.test('a venue that cannot be reached does not stop the gateway; secrets stay o
 })
 
 t.test('the demo prints its addresses, serves live books of both venues, and ends on SIGTERM', async (t) => {
+  const folder = t.testdir({ temporary: {} })
+  const temporary = join(folder, 'temporary')
+  const recorded = () => readdirSync(temporary).filter((name) => name.startsWith('crossbook-demo-'))
+  const nowhere = 'postgres://nobody@127.0.0.1:1/none'
   const child = spawn(process.execPath, [bin, 'demo', '--markets', '20'], {
-    env: { PATH: process.env.PATH ?? '', PORT: '0', HISTORY: 'off' },
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: '0',
+      TMPDIR: temporary,
+      DATA_DIR: 'mine',
+      DATABASE_URL: nowhere
+    },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))
@@ -215,9 +226,13 @@ t.test('the demo prints its addresses, serves live books of both venues, and end
   }
   t.equal(page.total, 40)
   t.ok(page.items.some(({ verdict }) => verdict.state === 'live'))
+  const [made = ''] = recorded()
+  t.ok(existsSync(join(temporary, made, 'journal')), 'it records into a folder of its own')
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
   t.strictSame(await ended, [0, null])
+  t.strictSame(recorded(), [], 'which is gone')
+  t.strictSame(readdirSync(folder), ['temporary'], 'where real markets are recorded there is nothing of it')
 })
 
 const snapshot = (seq: number, ticker: string) => ({
@@ -344,7 +359,7 @@ t.test('a command line that cannot be understood is one sentence and exit code 1
     t.match(stderr, sentence)
     t.equal(stderr.trim().split('\n').length, 1)
   }
-  for (const command of ['serve', 'demo', 'simulate', 'replay']) {
+  for (const command of ['serve', 'demo', 'simulate', 'export', 'replay']) {
     t.match(await crossbook([command, '--help']), {
       code: 0,
       stdout: new RegExp(`Usage: crossbook ${command}`)

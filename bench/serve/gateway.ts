@@ -6,8 +6,11 @@ import { readSettings } from '../../services/settings.ts'
 import { getAggregate } from '../../services/snapshots/aggregate.ts'
 import type { SnapshotStore } from '../../services/snapshots/store.ts'
 import { SupervisedSocket } from '../../services/venue/supervised-socket.ts'
+import type { WireTap } from '../../services/venue/wire-tap.ts'
 import { answer, startOptions } from '../harness/answer.ts'
 import { cpuMicros } from '../harness/cpu.ts'
+import type { HistoryPlace } from '../history/engines.ts'
+import { startRecording } from '../history/recording.ts'
 import { listenExpress } from '../peers/express.mjs'
 import { fillArena, syntheticBook } from '../synthetic/book.ts'
 import { kalshiTicker } from '../synthetic/kalshi.ts'
@@ -21,6 +24,8 @@ export interface GatewayOptions {
   isMixed: boolean
   /** Where deltas for the Kalshi markets come from; null for a quiet store. */
   feedUrl: string | null
+  /** Where all of it is recorded; null for nothing. */
+  recordIn: HistoryPlace | null
 }
 
 /** A reading of the server's counters, all at one instant. */
@@ -34,9 +39,11 @@ export interface GatewayMark {
   stallMs: number
   /** Updates applied so far. */
   applied: number
+  /** Rows written, and records and rows that recording gave up. */
+  recorded: { rows: number; lostRows: number; lostRecords: number }
 }
 
-const { kind, markets, isMixed, feedUrl } = startOptions<GatewayOptions>()
+const { kind, markets, isMixed, feedUrl, recordIn } = startOptions<GatewayOptions>()
 const HOUR_MS = 3_600_000
 const PEAK_EVERY_MS = 5
 const START_MS = 1_795_176_000_123
@@ -51,6 +58,7 @@ const config = readSettings({
 const app = await buildApp({ config, feeds: 'none', logger: false })
 const { snapshotStore } = app
 const slots = fill(snapshotStore)
+const recording = recordIn === null ? null : await startRecording(snapshotStore, recordIn)
 const applied = feedUrl === null ? () => 0 : await connect(feedUrl)
 const delays = monitorEventLoopDelay({ resolution: 1 })
 let peakBytes = 0
@@ -70,9 +78,17 @@ answer(({ question }) => {
     residentBytes: process.memoryUsage.rss(),
     residentPeakBytes: peakBytes,
     stallMs: delays.max / 1e6,
-    applied: applied()
+    applied: applied(),
+    recorded: recorded()
   } satisfies GatewayMark
 })
+
+function recorded(): GatewayMark['recorded'] {
+  if (recording === null) return { rows: 0, lostRows: 0, lostRecords: 0 }
+  const { recorder, journals } = recording.status()
+  const lostRecords = Object.values(journals).reduce((sum, journal) => sum + journal.lostRecords, 0)
+  return { rows: recorder.written, lostRows: recorder.conflated + recorder.dropped, lostRecords }
+}
 
 async function listenApp(): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
@@ -130,7 +146,11 @@ async function connect(url: string): Promise<() => number> {
       onDown: (reason) => {
         throw new Error(reason)
       },
-      log: { info: () => {}, warn: () => {} }
+      log: { info: () => {}, warn: () => {} },
+      tapped:
+        recording === null
+          ? null
+          : { venue: 'kalshi', wire: recording.taps.wire as WireTap, keepsBooks: true }
     })
     socket.start()
   })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchContext } from '../figure.ts'
 import { BenchProcess } from '../harness/child-process.ts'
+import type { HistoryPlace } from '../history/engines.ts'
 import type { StandInOptions } from '../ingest/stand-in.ts'
 import type { GatewayMark, GatewayOptions } from './gateway.ts'
 import type { LoadPlan, LoadReading } from './load.ts'
@@ -32,9 +33,9 @@ export class ServeWorld {
   private loadProcess: BenchProcess | undefined
   private standIn: Server | undefined
 
-  constructor(context: BenchContext) {
+  constructor(context: BenchContext, markets = context.quick ? 2_000 : 100_000) {
     this.context = context
-    this.markets = context.quick ? 2_000 : 100_000
+    this.markets = markets
   }
 
   /** Paths of every page of the usual size. */
@@ -45,11 +46,14 @@ export class ServeWorld {
     )
   }
 
-  /** Starts Crossbook or the naive peer; with a feed, it follows the stand-in under its own name. */
-  async gateway(kind: GatewayOptions['kind'], { isMixed = false, hasFeed = false } = {}): Promise<Server> {
-    this.context.progress(`filling ${kind}`)
-    const feedUrl = hasFeed ? `ws://127.0.0.1:${(await this.feed()).port}/${kind}` : null
-    const options: GatewayOptions = { kind, markets: this.markets, isMixed, feedUrl }
+  /** Starts Crossbook or the naive peer; with a feed, it follows the stand-in under its own name, or the given one. */
+  async gateway(
+    kind: GatewayOptions['kind'],
+    { isMixed = false, hasFeed = false, name = kind as string, recordIn = null as HistoryPlace | null } = {}
+  ): Promise<Server> {
+    this.context.progress(`filling ${name}`)
+    const feedUrl = hasFeed ? `ws://127.0.0.1:${(await this.feed()).port}/${name}` : null
+    const options: GatewayOptions = { kind, markets: this.markets, isMixed, feedUrl, recordIn }
     return this.server(await this.start('serve/gateway.ts', 'measured', options, ['--expose-gc']))
   }
 
@@ -95,14 +99,18 @@ export class ServeWorld {
     return server.process.ask<GatewayMark>({ question })
   }
 
-  /** Lets `use` run while the stand-in sends updates to a gateway that has a feed. */
-  async underFeed<Result>(kind: GatewayOptions['kind'], use: () => Promise<Result>): Promise<Result> {
+  /** Lets `use` run while the stand-in sends updates to a gateway that has a feed; null a second: as many as it takes. */
+  async underFeed<Result>(
+    name: string,
+    use: () => Promise<Result>,
+    perSecond: number | null = UPDATES_PER_SECOND
+  ): Promise<Result> {
     const { process } = await this.feed()
-    await process.ask({ run: `/${kind}`, limit: null, perSecond: UPDATES_PER_SECOND })
+    await process.ask({ run: `/${name}`, limit: null, perSecond })
     try {
       return await use()
     } finally {
-      await process.ask({ stop: `/${kind}` })
+      await process.ask({ stop: `/${name}` })
       await sleep(50)
     }
   }
@@ -138,9 +146,10 @@ export class ServeWorld {
 /** Runs `use` with the processes that it asks for, and ends them. */
 export async function withWorld<Result>(
   context: BenchContext,
-  use: (world: ServeWorld) => Promise<Result>
+  use: (world: ServeWorld) => Promise<Result>,
+  markets?: number
 ): Promise<Result> {
-  const world = new ServeWorld(context)
+  const world = new ServeWorld(context, markets)
   try {
     return await use(world)
   } finally {

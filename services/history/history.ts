@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Venue } from '../../schemas/common.ts'
 import type { Config } from '../../schemas/config.ts'
+import type { RecyclerRun } from '../../schemas/recycler.ts'
 import { HistoryUnavailableError } from '../errors.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { HistoryTaps } from '../venue/wire-tap.ts'
@@ -16,10 +17,10 @@ import type { JournalHole } from './journal/record.ts'
 import { JournalWriter, type JournalWriterStatus } from './journal/writer.ts'
 import { JournalTap } from './journal-tap.ts'
 import { MarketJournal } from './market-journal.ts'
+import { Opening } from './opening.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
-import type { HistoryStore, RecyclerRunRecord, TimeRange } from './records.ts'
+import type { HistoryStore, TimeRange } from './records.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
-import { openHistory } from './storage/open-history.ts'
 import { loadWarmState, type WarmMarkets, WarmStateWriter } from './warm-state.ts'
 
 export type HistorySettings = Pick<
@@ -60,7 +61,6 @@ export interface HistoryStatus {
 const BOOKS = 'books'
 const HOUR_MS = 3_600_000
 const PRUNE_EVERY_MS = 600_000
-const REOPEN_AFTER_MS = 5_000
 const GAPS_MAX = 10_000
 const MEGABYTE = 1_000_000
 /** Of which the limit of the journals is made: only whole ones are deleted. */
@@ -84,12 +84,7 @@ export class History implements HistoryReader {
   private warm: WarmMarkets | null = null
   private claimTimer: NodeJS.Timeout | null = null
   private readonly unlock: () => void
-  private readonly stopping = new AbortController()
-  private readonly opening: Promise<HistoryStore>
-  private settleOpening: { opened: (store: HistoryStore) => void; given: (why: Error) => void } | null = null
-  private opened: HistoryStore | null = null
-  private openError: string | null = 'it is being opened'
-  private reopenTimer: NodeJS.Timeout | null = null
+  private readonly opening: Opening
   private pruneTimer: NodeJS.Timeout | null = null
 
   /** @throws {ConfigError} where another process records in that folder, or it cannot be written */
@@ -103,11 +98,8 @@ export class History implements HistoryReader {
     const { store, settings, venues, fetchTrades, log, now, steadyNow, random } = this.options
     const folder = this.journalFolder
     this.unlock = lockDataDir(folder)
-    this.opening = new Promise<HistoryStore>((opened, given) => {
-      this.settleOpening = { opened, given }
-    })
-    // Whoever waits for it hears of it; when nobody does, the stop is no news.
-    this.opening.catch(() => {})
+    const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = settings
+    this.opening = new Opening({ databaseUrl, dataDir, log, now, steadyNow })
     const journal = (name: string, venue: Venue | null, onHole = () => {}) => {
       const writer = new JournalWriter({
         folder,
@@ -132,7 +124,7 @@ export class History implements HistoryReader {
     this.markets = new MarketJournal({ store, journals: this.journals, now })
     this.recorder = new HistoryRecorder({
       store,
-      history: this.opening,
+      history: this.opening.store,
       flushMs: settings.HISTORY_FLUSH_MS,
       queueMax: settings.HISTORY_QUEUE_MAX,
       gapFillIntervalMs: settings.GAP_FILL_INTERVAL_MS,
@@ -149,8 +141,14 @@ export class History implements HistoryReader {
 
   /** @throws {HistoryUnavailableError} while the database is not open */
   get store(): HistoryStore {
-    if (this.opened === null) throw new HistoryUnavailableError(this.openError ?? 'it is being opened')
-    return this.opened
+    const { opened, error } = this.opening
+    if (opened === null) throw new HistoryUnavailableError(error ?? 'it is being opened')
+    return opened
+  }
+
+  /** False until the database was reached for the first time, or has been waited for long enough. */
+  get isReady(): boolean {
+    return this.opening.isReady
   }
 
   /** Puts the last state of the run before into the store, to be served as stale until the feeds know better. */
@@ -169,38 +167,43 @@ export class History implements HistoryReader {
     this.bookLog.start()
     this.markets.start()
     this.recorder.start()
-    void this.open()
+    this.opening.start()
     this.pruneTimer = setInterval(() => void this.prune(), PRUNE_EVERY_MS)
     this.pruneTimer.unref()
   }
 
   /** Writes what is there, within a bounded time, and gives the folder back. */
   async stop(): Promise<void> {
-    this.stopping.abort()
-    if (this.reopenTimer !== null) clearTimeout(this.reopenTimer)
+    this.opening.abandon()
     if (this.pruneTimer !== null) clearInterval(this.pruneTimer)
     if (this.claimTimer !== null) clearInterval(this.claimTimer)
     await this.warmWriter.stop()
-    this.settleOpening?.given(new HistoryUnavailableError('the gateway stops'))
     this.markets.stop()
     await this.bookLog.stop()
     await this.recorder.stop()
     await Promise.all([...this.journals.values()].map((journal) => journal.stop()))
-    await this.opened?.close()
+    await this.opening.close()
     this.unlock()
   }
 
   status(): HistoryStatus {
     return {
-      engine: this.opened?.engine ?? null,
-      openError: this.openError,
+      engine: this.opening.opened?.engine ?? null,
+      openError: this.opening.error,
       recorder: this.recorder.status(),
       journals: Object.fromEntries([...this.journals].map(([name, writer]) => [name, writer.status()]))
     }
   }
 
-  recyclerRun(run: RecyclerRunRecord): void {
-    this.recorder.onRecyclerRun(run)
+  /** Records what a run of the recycler did. */
+  recyclerRun(run: RecyclerRun): void {
+    this.recorder.onRecyclerRun({
+      // Runs are counted from 1 in each process.
+      runId: `${this.recorder.sessionId}:${run.id}`,
+      startedAtMs: Date.parse(run.startedAt),
+      endedAtMs: Date.parse(run.endedAt),
+      report: run
+    })
   }
 
   /** Resolves when all that was recorded so far can be read, or at once while the database is away. */
@@ -234,28 +237,6 @@ export class History implements HistoryReader {
     return join(this.options.settings.DATA_DIR, 'journal')
   }
 
-  /** A database that cannot be opened now is tried again: it may be on its way, as the gateway is. */
-  private async open(): Promise<void> {
-    const { settings, log, now } = this.options
-    const { signal } = this.stopping
-    try {
-      const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = settings
-      const store = await openHistory({ databaseUrl, dataDir, log, now })
-      if (signal.aborted) {
-        await store.close()
-        return
-      }
-      this.opened = store
-      this.openError = null
-      this.settleOpening?.opened(store)
-    } catch (error) {
-      if (signal.aborted) return
-      this.openError = error instanceof Error ? error.message : String(error)
-      log.error({ error: this.openError }, 'the history cannot be opened: rows wait, and it is tried again')
-      this.reopenTimer = setTimeout(() => void this.open(), REOPEN_AFTER_MS)
-    }
-  }
-
   /** Markets of the run before that a venue lists no more leave once it has been asked. */
   private claim(): void {
     const { venues, followed } = this.options
@@ -278,7 +259,7 @@ export class History implements HistoryReader {
         maxBytes: settings.JOURNAL_MAX_MB * MEGABYTE,
         nowMs
       })
-      const rows = await this.opened?.prune({
+      const rows = await this.opening.opened?.prune({
         deleteBeforeMs: nowMs - settings.SNAPSHOT_RETENTION_DAYS * 24 * HOUR_MS,
         thinBeforeMs: nowMs - settings.SNAPSHOT_THIN_AFTER_HOURS * HOUR_MS
       })

@@ -210,6 +210,8 @@ export interface HistoryStore {
   openGaps(): Promise<GapRecord[]>
   /** Intervals that overlap the range, oldest first, as they were written. */
   coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]>
+  /** Ids of the markets that were recorded, or should have been, at any time of a range; in order. */
+  coveredMarkets(range: TimeRange): Promise<string[]>
   sessions(range: TimeRange): Promise<SessionRecord[]>
   candles(query: TimeRange & { marketId: string; interval: CandleInterval }): Promise<CandleRecord[]>
   /** Metadata of a market over time, oldest first. */

@@ -13,6 +13,8 @@ export interface RecyclerOptions {
   /** For each venue; what is not renewed by then is kept. */
   venueTimeoutMs?: number
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  /** Hears the report of each run when it is over. */
+  onRun?: (run: RecyclerRun) => void
   now?: () => number
   /** Milliseconds on a clock that never jumps. */
   steadyNow?: () => number
@@ -55,6 +57,7 @@ export class Recycler {
   constructor(options: RecyclerOptions) {
     this.options = {
       venueTimeoutMs: VENUE_TIMEOUT_MS,
+      onRun: () => {},
       now: Date.now,
       steadyNow: performance.now.bind(performance),
       random: Math.random,
@@ -177,6 +180,7 @@ export class Recycler {
   private keep(run: RecyclerRun): void {
     this.lastRuns.unshift(run)
     this.lastRuns.splice(RUNS_KEPT)
+    this.options.onRun(run)
     const { totals } = this
     totals.runs++
     const venues = run.venues.map(({ venue, error, connections, differed, added, changed, ended }) => {

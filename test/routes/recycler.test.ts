@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { RecyclerRun } from '../../schemas/recycler.ts'
 import type { FeedStatus, VenueFeed } from '../../services/venue/port.ts'
 import type { VenueRecycle } from '../../services/venue/recycle.ts'
 import { build } from '../helper.ts'
@@ -50,6 +51,23 @@ t.test('the operator starts a run; a second one is refused while it lasts', asyn
     running: null,
     lastRuns: [{ id: 1, outcome: 'completed' }]
   })
+})
+
+t.test('a run is recorded where history is kept, also one that the stop ends', async (t) => {
+  const { app, start, release } = await setUp(t)
+  const runs: RecyclerRun[] = []
+  const history = { recyclerRun: (run: RecyclerRun) => runs.push(run) }
+  app.decorate('history', history as unknown as NonNullable<typeof app.history>)
+  await start(`Bearer ${KEY}`)
+  release()
+  while (app.recycler.status().running !== null) await new Promise(setImmediate)
+  t.strictSame(runs, app.recycler.status().lastRuns)
+  t.match(runs, [{ id: 1, trigger: 'operator', outcome: 'completed' }])
+  await start(`Bearer ${KEY}`)
+  const stopped = app.recycler.stop()
+  release()
+  await stopped
+  t.match(runs[1], { id: 2, outcome: 'ended' })
 })
 
 t.test('without the key, or with another, nothing starts and nothing tells of the key', async (t) => {

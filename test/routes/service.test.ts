@@ -118,6 +118,20 @@ t.test('before and after the first synchronisation', async (t) => {
   )
 })
 
+t.test('what a start waits for besides the venues holds readiness back, and nothing else', async (t) => {
+  const app = await build(t)
+  let why: string | null = 'the database of the history was not reached yet'
+  app.readyChecks.push(() => why)
+  app.venueFeeds.push(feed('kalshi', { synced: true }))
+  const response = await app.inject('/v1/readyz')
+  t.equal(response.statusCode, 503)
+  t.match(response.json(), { code: 'NOT_READY', message: /^the database of the history was not reached yet/ })
+  t.match(response.headers['retry-after'], /^[1-9]/)
+  t.equal((await app.inject('/v1/markets')).statusCode, 200, 'books are served')
+  why = null
+  t.equal((await app.inject('/v1/readyz')).statusCode, 200)
+})
+
 t.test('GET /v1/healthz', async (t) => {
   const app = await build(t)
   const counters = new Counters()

@@ -30,9 +30,11 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       compress: false,
       schema: {
         operationId: 'getReadiness',
-        summary: 'Whether every venue is synchronised',
+        summary: 'Whether the gateway is ready to serve',
         description:
-          'Answers 503 with Retry-After (seconds) until every venue that is run has had its first synchronisation.',
+          'Answers 503 with Retry-After (seconds) until every venue that is run has had its first synchronisation and, ' +
+          'where history is recorded, until its database was reached once or did not answer for 30 seconds after the ' +
+          'start. Books are served before, each with its verdict.',
         tags: ['health'],
         querystring: NO_QUERY,
         response: {

@@ -1,8 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { assembleCoverage } from '../coverage.ts'
 import type { HistoryStore, TimeRange } from '../records.ts'
-import { ParquetFile } from './parquet-file.ts'
+import { isoTime, type Manifest, manifestGaps, readAllGaps, readManifestCoverage } from './manifest.ts'
 import { type ExportTable, SNAPSHOTS, TRADES } from './tables.ts'
 import { CsvFile, NdjsonFile, type RowFile } from './text-file.ts'
 
@@ -27,84 +26,57 @@ export interface ExportResult {
 }
 
 const BATCH_ROWS = 5_000
-const GAPS_MAX = 100_000
+const MANIFEST = 'manifest.json'
+const UNITS = {
+  price: 'dollars per contract; in levels: ten-thousandths of a dollar',
+  size: 'contracts; in levels: millionths of a contract',
+  time: 'UTC'
+}
 
 /**
  * Writes everything recorded in a range to files, and beside them `manifest.json`: of each market which stretches are
- * verified, degraded or missing, and every gap of the range. A range without a hole says so; one with holes names them.
+ * verified, degraded or missing, and every gap of the range. The manifest comes last: files without one are not whole.
+ *
+ * @throws {RangeInvalidError} for a range with more gaps than a manifest holds
  */
 export async function exportHistory(options: ExportOptions): Promise<ExportResult> {
   const { history, range, format, folder, nowMs, onProgress = () => {} } = options
+  const gaps = await readAllGaps(history, range)
+  const markets = new Set(await history.coveredMarkets(range))
   await mkdir(folder, { recursive: true })
-  const markets = new Set<string>()
-  const snapshots = await exportTable(
-    SNAPSHOTS,
-    format,
-    folder,
-    history.exportSnapshots(range, BATCH_ROWS),
-    (rows) => {
-      for (const { marketId } of rows) markets.add(marketId)
-      onProgress(rows.at(-1)?.atMs ?? range.fromMs)
-    }
-  )
-  const trades = await exportTable(
-    TRADES,
-    format,
-    folder,
-    history.exportTrades(range, BATCH_ROWS),
-    (rows) => {
-      for (const { marketId } of rows) markets.add(marketId)
-    }
-  )
-  const gaps = await history.gaps({ ...range, marketId: null, limit: GAPS_MAX })
-  const sessions = await history.sessions(range)
-  const coverage: Record<string, unknown> = {}
-  for (const marketId of [...markets].sort()) {
-    const rows = await history.coverage({ ...range, marketId })
-    const { recordedFromMs, intervals } = assembleCoverage(rows, sessions, range, nowMs)
-    coverage[marketId] = {
-      recordedFrom: recordedFromMs === null ? null : isoTime(recordedFromMs),
-      intervals: intervals.map(({ fromMs, toMs, kind, reason }) => ({
-        from: isoTime(fromMs),
-        to: isoTime(toMs ?? range.toMs),
-        kind,
-        reason
-      }))
-    }
+  await rm(join(folder, MANIFEST), { force: true })
+  const heard = (rows: readonly { marketId: string }[]) => {
+    for (const { marketId } of rows) markets.add(marketId)
   }
-  const files = [snapshots, trades]
-  const manifest = {
+  const files = [
+    await exportTable(SNAPSHOTS, options, history.exportSnapshots(range, BATCH_ROWS), (rows) => {
+      heard(rows)
+      onProgress(rows.at(-1)?.atMs ?? range.fromMs)
+    }),
+    await exportTable(TRADES, options, history.exportTrades(range, BATCH_ROWS), heard)
+  ]
+  const manifest: Manifest = {
     from: isoTime(range.fromMs),
     to: isoTime(range.toMs),
     madeAt: isoTime(nowMs),
     format,
-    units: {
-      price: 'dollars per contract; in levels: ten-thousandths of a dollar',
-      size: 'contracts; in levels: millionths of a contract',
-      time: 'UTC'
-    },
+    units: UNITS,
     files,
-    gaps: gaps.map(({ startedAtMs, detectedAtMs, endedAtMs, ...gap }) => ({
-      ...gap,
-      startedAt: isoTime(startedAtMs),
-      detectedAt: isoTime(detectedAtMs),
-      endedAt: endedAtMs === null ? null : isoTime(endedAtMs)
-    })),
-    coverage
+    gaps: manifestGaps(gaps),
+    coverage: await readManifestCoverage(history, { range, gaps, nowMs }, [...markets].sort())
   }
-  await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
   return { files, markets: markets.size, gaps: gaps.length }
 }
 
 async function exportTable<Row>(
   table: ExportTable<Row>,
-  format: ExportFormat,
-  folder: string,
+  { format, folder }: Pick<ExportOptions, 'format' | 'folder'>,
   batches: AsyncIterable<Row[]>,
   onRows: (rows: readonly Row[]) => void
 ): Promise<ExportResult['files'][number]> {
   const name = `${table.name}.${format}`
-  const file = openFile(join(folder, name), format, table)
+  const file = await openFile(join(folder, name), format, table)
   let rows = 0
   try {
     for await (const batch of batches) {
@@ -118,11 +90,14 @@ async function exportTable<Row>(
   return { name, rows }
 }
 
-function openFile<Row>(path: string, format: ExportFormat, table: ExportTable<Row>): RowFile<Row> {
+async function openFile<Row>(
+  path: string,
+  format: ExportFormat,
+  table: ExportTable<Row>
+): Promise<RowFile<Row>> {
   if (format === 'csv') return new CsvFile(path, table)
-  return format === 'ndjson' ? new NdjsonFile(path, table) : new ParquetFile(path, table)
-}
-
-function isoTime(epochMs: number): string {
-  return new Date(epochMs).toISOString()
+  if (format === 'ndjson') return new NdjsonFile(path, table)
+  // Only here, since nobody else needs its library.
+  const { ParquetFile } = await import('./parquet-file.ts')
+  return new ParquetFile(path, table)
 }

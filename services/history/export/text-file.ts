@@ -26,6 +26,8 @@ abstract class LineFile<Row> implements RowFile<Row> {
   constructor(path: string, { columns }: ExportTable<Row>) {
     this.columns = columns
     this.stream = createWriteStream(path)
+    // Each write, and the end, hear of it too; without a listener it would end the process.
+    this.stream.on('error', () => {})
   }
 
   async write(rows: readonly Row[]): Promise<void> {

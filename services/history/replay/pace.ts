@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 
+/** The longest wait that a timer can hold; a longer one would be over at once. */
+const WAIT_MAX_MS = 2 ** 31 - 1
 /** Shorter waits are not worth a timer. */
 const WAIT_MIN_MS = 5
 /** Whoever else is in the process has a turn after so many records. */
@@ -8,7 +10,7 @@ const RECORDS_PER_TURN = 2_000
 export interface PaceOptions {
   /** Seconds of record in one of wall time; null: as fast as it goes. */
   speed: number | null
-  /** Where the pace begins: what is before goes as fast as it goes. */
+  /** Where the pace begins: what is before goes as fast as it goes. Not finite: with the first record. */
   fromMs: number
   signal: AbortSignal
   /** Never jumps: for durations only. */
@@ -19,6 +21,7 @@ export interface PaceOptions {
 export class Pace {
   private readonly options: Required<PaceOptions>
   private startedAtMs: number | null = null
+  private baseMs = 0
   private records = 0
 
   constructor(options: PaceOptions) {
@@ -31,8 +34,13 @@ export class Pace {
     const turn = ++this.records % RECORDS_PER_TURN === 0 ? nextTurn() : null
     if (speed === null || atMs < fromMs) return turn
     const nowMs = steadyNow()
-    this.startedAtMs ??= nowMs
-    const waitMs = (atMs - fromMs) / speed - (nowMs - this.startedAtMs)
-    return waitMs < WAIT_MIN_MS ? turn : sleep(waitMs, undefined, { signal }).catch(() => {})
+    if (this.startedAtMs === null) {
+      this.startedAtMs = nowMs
+      this.baseMs = Number.isFinite(fromMs) ? fromMs : atMs
+    }
+    const waitMs = (atMs - this.baseMs) / speed - (nowMs - this.startedAtMs)
+    return waitMs < WAIT_MIN_MS
+      ? turn
+      : sleep(Math.min(waitMs, WAIT_MAX_MS), undefined, { signal }).catch(() => {})
   }
 }

@@ -55,12 +55,15 @@ export async function readCandles(
   return rows.map(readCandle)
 }
 
-/** SQL for the bar of a price; rows of one millisecond count in the order in which they were written. */
+/**
+ * SQL for the bar of a price; rows of one millisecond count in the order in which they were written. The first and the
+ * last are the least and the greatest of a triple: unlike an ordered list they need no sort, which a day of a busy
+ * market takes to the disk.
+ */
 function barOf(price: RawBuilder<unknown>, at: RawBuilder<unknown>): RawBuilder<unknown> {
-  const first = (direction: 'asc' | 'desc') => sql`
-    (array_agg(${price} order by ${at} ${sql.raw(direction)}, row_no ${sql.raw(direction)})
-      filter (where ${price} is not null))[1]`
-  return sql`array[${first('asc')}, max(${price}), min(${price}), ${first('desc')}]`
+  const edge = (which: 'min' | 'max') => sql`
+    (${sql.raw(which)}(array[${at}, row_no, ${price}]) filter (where ${price} is not null))[3]::integer`
+  return sql`array[${edge('min')}, max(${price}), min(${price}), ${edge('max')}]`
 }
 
 function readCandle(row: CandleRow): CandleRecord {

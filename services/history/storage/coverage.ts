@@ -60,6 +60,20 @@ export async function readCoverage(
   }))
 }
 
+/**
+ * Ids of the markets with coverage in a range, in order. An interval that nobody closed reaches into every later range;
+ * it counts until another run has begun, which tells itself whether the market is still followed.
+ */
+export async function readCoveredMarkets(db: Kysely<Tables>, range: TimeRange): Promise<string[]> {
+  const { rows } = await sql<{ market_id: string }>`
+    select distinct market_id from coverage join sessions using (session_id) join market_keys using (market_key)
+    where ${overlaps(range, 'from_ms', 'to_ms')} and (to_ms is not null or not exists (
+      select from sessions later where later.started_at_ms > sessions.started_at_ms
+        and later.started_at_ms < ${range.fromMs}::bigint))
+    order by market_id`.execute(db)
+  return rows.map((row) => row.market_id)
+}
+
 /** Inserts a session, or replaces it by id. */
 export async function writeSession(db: Kysely<Tables>, session: SessionRecord): Promise<void> {
   const times = {

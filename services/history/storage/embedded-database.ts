@@ -37,18 +37,23 @@ export class EmbeddedDatabase {
     this.socketFolder = process.platform === 'win32' ? null : createSocketFolder()
   }
 
-  /** @throws what PGlite says of a folder that it cannot open */
+  /** `signal` ends the start where it is. @throws what PGlite says of a folder that it cannot open */
   static async start(
     folder: string,
-    log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+    log: Pick<FastifyBaseLogger, 'info' | 'warn'>,
+    signal?: AbortSignal
   ): Promise<EmbeddedDatabase> {
     const database = new EmbeddedDatabase(folder, log)
     if (database.socketFolder === null) database.port = 0
+    const end = () => void database.worker?.terminate()
+    signal?.addEventListener('abort', end)
     try {
       await database.spawn()
     } catch (error) {
       await database.stop()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', end)
     }
     return database
   }
@@ -87,7 +92,12 @@ export class EmbeddedDatabase {
       execArgv: []
     })
     this.worker = worker
-    const { address } = await firstMessage(worker)
+    const { address } = await firstMessage(worker).catch(async (error: unknown) => {
+      // Nobody may wait for the end of one that is gone.
+      await worker.terminate()
+      this.worker = null
+      throw error
+    })
     if (path === null) this.port = Number(address.slice(address.lastIndexOf(':') + 1))
     worker.on('error', (error) => this.log.warn({ error: String(error) }, 'the embedded database failed'))
     worker.once('exit', () => {

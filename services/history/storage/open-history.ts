@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HistoryStore } from '../records.ts'
 import { migrate } from './migrations.ts'
-import { openPglite } from './pglite-engine.ts'
+import { databaseFolder, openPglite } from './pglite-engine.ts'
 import { openPostgres } from './postgres-engine.ts'
 import { SqlHistoryStore } from './sql-history-store.ts'
 import { isPartitioned, readLayout } from './time-layout.ts'
@@ -15,6 +16,13 @@ export interface OpenHistoryOptions {
   dataDir: string
   log: HistoryLog
   now?: () => number
+  /** Ends the opening of an embedded database where it is: what was begun is gone on with the next time. */
+  signal?: AbortSignal
+}
+
+/** True where an embedded database was made in a folder; opening one makes it. */
+export function holdsDatabase(dataDir: string): boolean {
+  return existsSync(databaseFolder(dataDir))
 }
 
 /**
@@ -27,10 +35,11 @@ export async function openHistory({
   databaseUrl,
   dataDir,
   log,
-  now = Date.now
+  now = Date.now,
+  signal
 }: OpenHistoryOptions): Promise<HistoryStore> {
   const begunAtMs = now()
-  const engine = databaseUrl === '' ? await openPglite(dataDir, log) : await openPostgres(databaseUrl)
+  const engine = databaseUrl === '' ? await openPglite(dataDir, log, signal) : await openPostgres(databaseUrl)
   try {
     const timescale = engine.name === 'postgres' && (await loadTimescale(engine.db))
     await migrate(engine.patient, timescale)

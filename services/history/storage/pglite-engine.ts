@@ -13,18 +13,23 @@ const STATEMENT_LIMIT_MS = 60_000
 /** PGlite has no process that writes checkpoints: without ours its write-ahead log grows for ever. */
 const ROWS_PER_CHECKPOINT = 50_000
 
+/** Where the embedded database of a data folder is. */
+export function databaseFolder(dataDir: string): string {
+  return join(dataDir, 'database')
+}
+
 /**
  * Opens the embedded database in a folder, which is created at first.
  *
  * @throws {ConfigError} where another process has it, or it cannot be opened or written
  */
-export async function openPglite(dataDir: string, log: HistoryLog): Promise<Engine> {
+export async function openPglite(dataDir: string, log: HistoryLog, signal?: AbortSignal): Promise<Engine> {
   const unlock = lockDataDir(dataDir)
-  const folder = join(dataDir, 'database')
+  const folder = databaseFolder(dataDir)
   let embedded: EmbeddedDatabase
   try {
     mkdirSync(folder, { recursive: true })
-    embedded = await EmbeddedDatabase.start(folder, log)
+    embedded = await EmbeddedDatabase.start(folder, log, signal)
   } catch (error) {
     unlock()
     const why = error instanceof Error ? error.message : String(error)

@@ -14,7 +14,7 @@ import type {
   TradeRecord
 } from '../records.ts'
 import { readCandles } from './candles.ts'
-import { readCoverage, readSessions, writeCoverage, writeSession } from './coverage.ts'
+import { readCoverage, readCoveredMarkets, readSessions, writeCoverage, writeSession } from './coverage.ts'
 import type { Engine } from './engine.ts'
 import { readGaps, readOpenGaps, writeGaps } from './gaps.ts'
 import { keyOf, MarketKeys } from './market-keys.ts'
@@ -112,6 +112,10 @@ export class SqlHistoryStore implements HistoryStore {
 
   coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]> {
     return readCoverage(this.on.db, query)
+  }
+
+  coveredMarkets(range: TimeRange): Promise<string[]> {
+    return readCoveredMarkets(this.on.patient, range)
   }
 
   sessions(range: TimeRange): Promise<SessionRecord[]> {

@@ -3,13 +3,15 @@ import pg from 'pg'
 import type { SnapshotRecord, TradeRecord } from '../records.ts'
 import type { MarketKeys } from './market-keys.ts'
 import { SNAPSHOT_COLUMNS, snapshotCells } from './snapshot-rows.ts'
-import { batchOf, namesOf } from './sql-columns.ts'
+import { batchOf, type Cell, namesOf } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
 import { DAY_MS, type TimeLayout } from './time-layout.ts'
 import { TRADE_COLUMNS, tradeCells } from './trade-rows.ts'
 
 /** SQLSTATE of a row for which there is no partition. */
 const NO_PARTITION = '23514'
+/** Rows whose cells are made in one turn of the event loop: about a millisecond. */
+const SLICE_ROWS = 100
 
 export interface Writing {
   db: Kysely<Tables>
@@ -20,7 +22,7 @@ export interface Writing {
 /** Writes a batch of snapshots in one statement; those that are there already are left alone. */
 export async function writeSnapshots(on: Writing, rows: readonly SnapshotRecord[]): Promise<void> {
   const keyOf = await on.keys.of(rows.map((row) => row.marketId))
-  const cells = rows.map((row) => snapshotCells(row, keyOf(row.marketId)))
+  const cells = await inSlices(rows, (row) => snapshotCells(row, keyOf(row.marketId)))
   const names = namesOf(SNAPSHOT_COLUMNS)
   await withRoom(on.layout, async () => {
     await on.layout.ensure(
@@ -55,6 +57,16 @@ export async function writeTrades(on: Writing, rows: readonly TradeRecord[]): Pr
             and batch.received_at_ms + ${sql.lit(DAY_MS)})
       order by ordinal on conflict do nothing`.execute(on.db)
   })
+}
+
+/** Makes the cells of a batch, some milliseconds in all, without holding up the event loop for them. */
+async function inSlices<Row>(rows: readonly Row[], cellsOf: (row: Row) => Cell[]): Promise<Cell[][]> {
+  const cells: Cell[][] = []
+  for (const row of rows) {
+    if (cells.length > 0 && cells.length % SLICE_ROWS === 0) await new Promise(setImmediate)
+    cells.push(cellsOf(row))
+  }
+  return cells
 }
 
 /** Tries once more where another process dropped a partition that we believed to be there. */

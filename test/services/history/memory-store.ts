@@ -125,6 +125,18 @@ export class MemoryHistoryStore implements HistoryStore {
       .sort((a, b) => a.fromMs - b.fromMs)
   }
 
+  async coveredMarkets(range: TimeRange): Promise<string[]> {
+    this.answer()
+    const sessions = [...this.sessionRows.values()]
+    const isOver = ({ toMs, sessionId }: CoverageRecord) => {
+      const startedAtMs = this.sessionRows.get(sessionId)?.startedAtMs ?? Number.NEGATIVE_INFINITY
+      const isLater = (at: number) => at > startedAtMs && at < range.fromMs
+      return toMs === null && sessions.some((session) => isLater(session.startedAtMs))
+    }
+    const rows = [...this.coverageRows.values()].filter((row) => overlaps(row.fromMs, row.toMs, range))
+    return [...new Set(rows.filter((row) => !isOver(row)).map(({ marketId }) => marketId))].sort()
+  }
+
   async sessions(range: TimeRange): Promise<SessionRecord[]> {
     this.answer()
     return [...this.sessionRows.values()]

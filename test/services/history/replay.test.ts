@@ -228,6 +228,9 @@ t.test('a replay is paced from where it is asked for, and can be ended', async (
   const paced = await replay('', 3_000, { open, fromMs: 2_000, speed: 2 }).done
   t.match(paced, { records: 3, atMs: 3_000, isComplete: true })
   t.ok(performance.now() - startedAtMs >= 195, 'two seconds of record in one')
+  const wholeAtMs = performance.now()
+  await replay('', 3_000, { open, fromMs: Number.NEGATIVE_INFINITY, speed: 4 }).done
+  t.ok(performance.now() - wholeAtMs >= 345, 'without a start, from its first record on')
   const ending = new AbortController()
   const ended = await replay('', Number.POSITIVE_INFINITY, {
     open: (venue) => ({

@@ -388,6 +388,32 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     t.strictSame(await store.coverage({ marketId: newMarket(), ...ALL }), [])
   })
 
+  t.test('tells which markets a range is of, until another run has begun', async (t) => {
+    const from = START + 300 * DAY
+    const [closed, open, past] = [newMarket(), newMarket(), newMarket()]
+    const [first, second] = [randomUUID(), randomUUID()]
+    const session = (sessionId: string, startedAtMs: number) =>
+      store.writeSession({ sessionId, startedAtMs, heartbeatAtMs: startedAtMs + 1, endedAtMs: null })
+    const interval = (marketId: string, fromMs: number, toMs: number | null): CoverageRecord => ({
+      marketId,
+      sessionId: first,
+      fromMs: from + fromMs,
+      toMs: toMs === null ? null : from + toMs,
+      kind: 'verified',
+      reason: null
+    })
+    await session(first, from)
+    await store.writeCoverage([interval(closed, 0, 10), interval(open, 0, null), interval(past, 0, 5)])
+    const covered = async (fromMs: number, toMs: number) =>
+      (await store.coveredMarkets({ fromMs: from + fromMs, toMs: from + toMs })).filter((id) =>
+        [closed, open, past].includes(id)
+      )
+    t.strictSame(await covered(5, 100), [closed, open].sort())
+    await session(second, from + 50)
+    t.strictSame(await covered(10, 100), [open], 'the run ended in this range')
+    t.strictSame(await covered(60, 100), [], 'the next run says what it follows')
+  })
+
   t.test('keeps sessions; one that never ended is of every later range', async (t) => {
     const at = START + 200 * DAY
     const crashed = { sessionId: randomUUID(), startedAtMs: at, heartbeatAtMs: at + 1, endedAtMs: null }

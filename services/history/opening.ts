@@ -1,0 +1,105 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { HistoryUnavailableError } from '../errors.ts'
+import type { HistoryStore } from './records.ts'
+import { openHistory } from './storage/open-history.ts'
+
+export interface OpeningOptions {
+  /** See `openHistory`. */
+  databaseUrl: string
+  dataDir: string
+  log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
+  now: () => number
+  steadyNow: () => number
+}
+
+const REOPEN_AFTER_MS = 5_000
+/** So long a start waits for the database; books need none, and to hold them back for longer would help nobody. */
+const WAITED_FOR_MS = 30_000
+/** An attempt under way ends within this time when we stop. */
+const ENDS_WITHIN_MS = 5_000
+
+/** Opens the database in the background, over and over until it is: it may be on its way, as the gateway is. */
+export class Opening {
+  /** Rejects when we stop before. */
+  readonly store: Promise<HistoryStore>
+  private readonly options: OpeningOptions
+  private readonly stopping = new AbortController()
+  private settle: { opened: (store: HistoryStore) => void; given: (why: Error) => void } | null = null
+  private found: HistoryStore | null = null
+  private lastError: string | null = 'it is being opened'
+  private attempt: Promise<void> = Promise.resolve()
+  private timer: NodeJS.Timeout | null = null
+  private startedAt: number | null = null
+
+  constructor(options: OpeningOptions) {
+    this.options = options
+    this.store = new Promise<HistoryStore>((opened, given) => {
+      this.settle = { opened, given }
+    })
+    // Whoever waits for it hears of it; when nobody does, the stop is no news.
+    this.store.catch(() => {})
+  }
+
+  /** Null until it is open. */
+  get opened(): HistoryStore | null {
+    return this.found
+  }
+
+  /** Why it is not open; null once it is. */
+  get error(): string | null {
+    return this.lastError
+  }
+
+  /** False until it is open, or has been waited for long enough. */
+  get isReady(): boolean {
+    if (this.found !== null) return true
+    return this.startedAt !== null && this.options.steadyNow() - this.startedAt >= WAITED_FOR_MS
+  }
+
+  start(): void {
+    this.startedAt = this.options.steadyNow()
+    this.attempt = this.open()
+  }
+
+  /** Gives up what is not open yet: nobody waits for it any more. */
+  abandon(): void {
+    this.stopping.abort()
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.settle?.given(new HistoryUnavailableError('the gateway stops'))
+  }
+
+  /** Abandons it, and closes the database. */
+  async close(): Promise<void> {
+    this.abandon()
+    let limit: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, ENDS_WITHIN_MS)
+    })
+    await Promise.race([this.attempt, late])
+    clearTimeout(limit)
+    await this.found?.close()
+  }
+
+  /** Never rejects. */
+  private async open(): Promise<void> {
+    const { databaseUrl, dataDir, log, now } = this.options
+    const { signal } = this.stopping
+    try {
+      const store = await openHistory({ databaseUrl, dataDir, log, now, signal })
+      if (signal.aborted) {
+        await store.close()
+        return
+      }
+      this.found = store
+      this.lastError = null
+      this.settle?.opened(store)
+    } catch (error) {
+      if (signal.aborted) return
+      this.lastError = error instanceof Error ? error.message : String(error)
+      log.error({ error: this.lastError }, 'the history cannot be opened: rows wait, and it is tried again')
+      this.timer = setTimeout(() => {
+        this.attempt = this.open()
+      }, REOPEN_AFTER_MS)
+    }
+  }
+}

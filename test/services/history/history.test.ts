@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { RecyclerRun } from '../../../schemas/recycler.ts'
+import { History, type HistoryOptions } from '../../../services/history/history.ts'
+import { openHistory } from '../../../services/history/storage/open-history.ts'
+import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
+import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { testConfig } from '../../helper.ts'
+
+const log = { info() {}, warn() {}, error() {} }
+const NOWHERE = 'postgres://nobody@127.0.0.1:1/none'
+
+function newHistory(dataDir: string, databaseUrl = '', options: Partial<HistoryOptions> = {}): History {
+  return new History({
+    store: new SnapshotStore({ capacityMarkets: 8, capacityLevels: 64 }),
+    settings: testConfig({ DATA_DIR: dataDir, DATABASE_URL: databaseUrl }),
+    venues: ['kalshi'],
+    fetchTrades: async () => null,
+    followed: () => null,
+    log,
+    ...options
+  })
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(5)
+}
+
+const pidFile = (dataDir: string) => join(dataDir, 'database.pid')
+const ownerOf = (dataDir: string): unknown => JSON.parse(readFileSync(pidFile(dataDir), 'utf8')).pid
+
+t.test('a database that is away is waited for, and not for ever', async (t) => {
+  let steadyMs = 1_000
+  const history = newHistory(t.testdir(), NOWHERE, { steadyNow: () => steadyMs })
+  t.equal(history.isReady, false, 'before the start')
+  await history.start()
+  await until(() => /ECONNREFUSED/.test(history.status().openError ?? ''))
+  t.throws(() => history.store, { code: 'HISTORY_UNAVAILABLE', message: /ECONNREFUSED/ })
+  steadyMs += 29_999
+  t.equal(history.isReady, false)
+  steadyMs += 1
+  t.equal(history.isReady, true, 'books need no database')
+  t.match(history.status(), { engine: null })
+  await history.stop()
+})
+
+t.test('a database that opens makes ready, and holds the runs of the recycler', async (t) => {
+  const dataDir = t.testdir()
+  const history = newHistory(dataDir)
+  await history.start()
+  t.equal(history.isReady, false)
+  await until(() => history.isReady)
+  t.match(history.status(), { engine: 'pglite', openError: null })
+  await until(() => history.status().recorder.state === 'well')
+  const run: RecyclerRun = {
+    id: 1,
+    trigger: 'operator',
+    startedAt: '2026-11-20T12:00:00.000Z',
+    endedAt: '2026-11-20T12:00:07.250Z',
+    durationMs: 7_250,
+    outcome: 'completed',
+    venues: []
+  }
+  history.recyclerRun(run)
+  history.recyclerRun({ ...run, id: 2, outcome: 'partial' })
+  await history.flush()
+  await history.stop()
+  t.notOk(existsSync(pidFile(dataDir)))
+  const { db, close } = await openPglite(dataDir, log)
+  t.teardown(close)
+  const rows = await db.selectFrom('recycler_runs').selectAll().orderBy('run_id').execute()
+  t.match(rows, [
+    { started_at_ms: Date.parse(run.startedAt), ended_at_ms: Date.parse(run.endedAt), report: run },
+    { report: { id: 2, outcome: 'partial' } }
+  ])
+  t.equal(new Set(rows.map(({ run_id }) => run_id)).size, 2)
+  t.match(rows[0]?.run_id, /^[0-9a-f-]{36}:1$/, 'of one run of the gateway')
+})
+
+t.test('an embedded database', async (t) => {
+  t.test('that is opening when the gateway stops is ended, and leaves no pid file', async (t) => {
+    const dataDir = t.testdir()
+    const history = newHistory(dataDir)
+    await history.start()
+    await until(() => existsSync(pidFile(dataDir)))
+    t.equal(history.isReady, false, 'it is opening')
+    await history.stop()
+    t.notOk(existsSync(pidFile(dataDir)))
+    t.notOk(existsSync(pidFile(join(dataDir, 'journal'))))
+    await opens(t, dataDir)
+  })
+
+  t.test('whose process died while it opened it is taken over', async (t) => {
+    const dataDir = t.testdir()
+    const opener = new URL('../../../services/history/storage/open-history.ts', import.meta.url).href
+    const script = `
+      import { openHistory } from ${JSON.stringify(opener)}
+      await openHistory({ databaseUrl: '', dataDir: process.argv[1], log: { info() {}, warn() {} } })
+      process.stdout.write('opened')`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, dataDir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { PATH: process.env.PATH }
+    })
+    let said = ''
+    child.stdout.on('data', (chunk) => {
+      said += chunk
+    })
+    const ended = once(child, 'exit')
+    await until(() => existsSync(join(dataDir, 'database')))
+    child.kill('SIGKILL')
+    await ended
+    t.equal(said, '', 'it was opening')
+    t.equal(ownerOf(dataDir), child.pid, 'it left its pid file behind')
+    await opens(t, dataDir)
+  })
+})
+
+async function opens(t: Test, dataDir: string): Promise<void> {
+  const store = await openHistory({ databaseUrl: '', dataDir, log })
+  t.equal(ownerOf(dataDir), process.pid)
+  await store.ping()
+  await store.close()
+  t.notOk(existsSync(pidFile(dataDir)))
+}
