@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import asyncapi from './plugins/asyncapi.ts'
 import clientConnections from './plugins/client-connections.ts'
 import compression from './plugins/compression.ts'
 import config from './plugins/config.ts'
@@ -16,7 +17,10 @@ import recycler from './plugins/recycler.ts'
 import responseValidation from './plugins/response-validation.ts'
 import security from './plugins/security.ts'
 import snapshotStore from './plugins/snapshot-store.ts'
+import stream from './plugins/stream.ts'
+import tradeBus from './plugins/trade-bus.ts'
 import venueFeeds from './plugins/venue-feeds.ts'
+import streamDocs from './routes/docs/stream/index.ts'
 import hotPages from './routes/hot-pages.ts'
 import metricsRoute from './routes/metrics/index.ts'
 import v1 from './routes/v1/index.ts'
@@ -57,12 +61,15 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(compression)
   await app.register(responseValidation)
   await app.register(openapi)
+  await app.register(asyncapi)
   await app.register(snapshotStore)
   await app.register(hotPages)
   await app.register(venueFeeds)
   await app.register(incidents)
+  if (options.feeds !== 'none') await app.register(history)
+  await app.register(tradeBus)
+  await app.register(stream)
   if (options.feeds !== 'none') {
-    await app.register(history)
     await app.register(kalshiFeed)
     await app.register(polymarketFeed)
   }
@@ -71,6 +78,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(healthMonitor)
   await app.register(metrics)
   await app.register(metricsRoute)
+  await app.register(streamDocs)
   await app.register(v1, { prefix: '/v1' })
   return app
 }

@@ -14,6 +14,8 @@ export interface ClientConnections {
   begin(socket: Socket): boolean
   /** An answer that was begun has left. */
   end(socket: Socket): void
+  /** Has answers that have no end of their own ended when the close begins, before it waits for the others. */
+  whenClosing(end: () => Promise<void>): void
 }
 
 /** What one connection of a client is being answered. */
@@ -45,6 +47,7 @@ export default fp(
   async (app) => {
     /** By connection: what waits on one that is cut is forgotten with it. */
     const lanes = new Map<Socket, Lane>()
+    const endings: (() => Promise<void>)[] = []
     // A client that has said all it wants to ask still gets the answers that wait; node would cut it off.
     Object.assign(app.server, { httpAllowHalfOpen: true })
 
@@ -60,6 +63,9 @@ export default fp(
         const next = lane?.waiting.shift()
         if (next !== undefined) setImmediate(next)
         else if (lane !== undefined) lane.underWay--
+      },
+      whenClosing: (end) => {
+        endings.push(end)
       }
     })
 
@@ -77,11 +83,14 @@ export default fp(
     })
 
     app.addHook('preClose', async () => {
-      if (!app.server.listening) return
-      app.server.close()
-      const until = performance.now() + DRAIN_MS
-      while (busy() > 0 && performance.now() < until) await sleep(LOOK_EVERY_MS)
-      if (busy() > 0) app.log.warn({ connections: busy() }, 'answers were cut off by the close')
+      const ended = Promise.all(endings.map((end) => end()))
+      if (app.server.listening) {
+        app.server.close()
+        const until = performance.now() + DRAIN_MS
+        while (busy() > 0 && performance.now() < until) await sleep(LOOK_EVERY_MS)
+        if (busy() > 0) app.log.warn({ connections: busy() }, 'answers were cut off by the close')
+      }
+      await ended
     })
 
     function open(socket: Socket): Lane {

@@ -7,7 +7,8 @@ import {
   CrossbookError,
   HistoryUnavailableError,
   NotReadyError,
-  OperatorKeyWrongError
+  OperatorKeyWrongError,
+  StreamRefusedError
 } from '../services/errors.ts'
 
 /** The one place that knows which of our errors is which HTTP status. */
@@ -22,7 +23,13 @@ const STATUS_BY_CODE: Record<string, number> = {
   HISTORY_OFF: 404,
   RANGE_INVALID: 400,
   BOOK_UNPROVEN: 409,
-  BOOK_UNKNOWN: 404
+  BOOK_UNKNOWN: 404,
+  TOO_MANY_CLIENTS: 503,
+  TOO_MANY_TOPICS: 503,
+  BAD_MESSAGE: 400,
+  UNKNOWN_CHANNEL: 400,
+  ORIGIN_REFUSED: 403,
+  UPGRADE_REQUIRED: 426
 }
 
 /** Stable codes for what Fastify itself refuses, where it is not simply a bad request. */
@@ -86,6 +93,8 @@ export function replyWithError(error: FastifyError, request: FastifyRequest, rep
   const [status, code, message] = describe(error)
   if (status === 500) request.log.error({ err: error }, 'a request failed')
   if (error instanceof NotReadyError || error instanceof HistoryUnavailableError)
+    reply.header('retry-after', error.retryAfterSeconds)
+  if (error instanceof StreamRefusedError && error.retryAfterSeconds !== null)
     reply.header('retry-after', error.retryAfterSeconds)
   if (error instanceof OperatorKeyWrongError) reply.header('www-authenticate', 'Bearer')
   void reply.code(status).send(body(status, code, message))

@@ -62,7 +62,8 @@ export default fp(
           capacityLevels: app.snapshotStore.books.arena.capacityLevels
         },
         validation: app.responseChecker.health(),
-        history: app.history === undefined ? null : historyHealth(app.history.status())
+        history: app.history === undefined ? null : historyHealth(app.history.status()),
+        stream: app.streamHub.status()
       }
       return health
     })
@@ -79,7 +80,7 @@ export default fp(
   },
   {
     name: 'health-monitor',
-    dependencies: ['snapshot-store', 'venue-feeds', 'response-validation', 'incidents']
+    dependencies: ['snapshot-store', 'venue-feeds', 'response-validation', 'incidents', 'stream']
   }
 )
 

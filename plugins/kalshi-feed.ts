@@ -19,7 +19,7 @@ export default fp(
       config,
       signer: loadSigner(config.KALSHI_API_KEY, config.KALSHI_API_SECRET),
       incidents: app.incidents,
-      history: app.historyTaps ?? null,
+      history: app.feedTaps,
       log: app.log.child({ venue: 'kalshi' })
     })
     app.decorate('kalshiFeed', feed)
@@ -28,5 +28,5 @@ export default fp(
     app.addHook('onListen', async () => feed.start())
     app.addHook('onClose', async () => feed.stop())
   },
-  { name: 'kalshi-feed', dependencies: ['config', 'snapshot-store', 'incidents'] }
+  { name: 'kalshi-feed', dependencies: ['config', 'snapshot-store', 'incidents', 'trade-bus'] }
 )

@@ -13,9 +13,13 @@ declare module 'fastify' {
 }
 
 /** Quoted, and keys too by YAML 1.1: many readers still take yes, no, off and dates for more than text. */
-const YAML_STYLE = { version: '1.1', defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' } as const
+export const YAML_STYLE = {
+  version: '1.1',
+  defaultStringType: 'QUOTE_DOUBLE',
+  defaultKeyType: 'PLAIN'
+} as const
 
-const VERSION = '0.1.0'
+export const API_VERSION = '0.1.0'
 
 export default fp(
   async (app) => {
@@ -26,7 +30,7 @@ export default fp(
         openapi: '3.1.0',
         info: {
           title: 'Crossbook',
-          version: VERSION,
+          version: API_VERSION,
           description:
             'Live order books of prediction markets (Kalshi, Polymarket) behind one API. Prices are dollars per ' +
             'contract and sizes contracts, both as exact decimal text. Every book is in YES terms and carries a ' +

@@ -17,7 +17,7 @@ export default fp(
       sink: app.snapshotStore,
       config,
       incidents: app.incidents,
-      history: app.historyTaps ?? null,
+      history: app.feedTaps,
       log: app.log.child({ venue: 'polymarket' })
     })
     app.decorate('polymarketFeed', feed)
@@ -26,5 +26,5 @@ export default fp(
     app.addHook('onListen', async () => feed.start())
     app.addHook('onClose', async () => feed.stop())
   },
-  { name: 'polymarket-feed', dependencies: ['config', 'snapshot-store', 'incidents'] }
+  { name: 'polymarket-feed', dependencies: ['config', 'snapshot-store', 'incidents', 'trade-bus'] }
 )

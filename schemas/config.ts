@@ -190,6 +190,68 @@ export const ConfigSchema = Type.Object({
     maximum: MAX_TIMER_MS,
     default: 300_000
   }),
+  STREAM_CLIENTS_MAX: Type.Integer({
+    description: 'Clients that may stream at a time',
+    minimum: 1,
+    maximum: 100_000,
+    default: 2_000
+  }),
+  STREAM_SUBSCRIPTIONS_MAX: Type.Integer({
+    description: 'Subscriptions of one client',
+    minimum: 1,
+    maximum: 10_000,
+    default: 100
+  }),
+  STREAM_TOPICS_MAX: Type.Integer({
+    description: 'Different questions that all clients together may ask',
+    minimum: 1,
+    maximum: 100_000,
+    default: 5_000
+  }),
+  STREAM_TICKER_INTERVAL_MS: Type.Integer({
+    description: 'Shortest time between two tickers of a market, milliseconds',
+    minimum: 50,
+    maximum: 3_600_000,
+    default: 1_000
+  }),
+  STREAM_CLIENT_BUFFER_MAX: Type.Integer({
+    description: 'Bytes that may wait for a client to read them; what comes above that is conflated',
+    minimum: 131_072,
+    maximum: 1_000_000_000,
+    default: 1_048_576
+  }),
+  STREAM_STALL_TIMEOUT_MS: Type.Integer({
+    description: 'A client that reads nothing for this long while something waits is closed, milliseconds',
+    minimum: 500,
+    maximum: MAX_TIMER_MS,
+    default: 30_000
+  }),
+  STREAM_IDLE_TIMEOUT_MS: Type.Integer({
+    description:
+      'A client that is not heard of for this long, not even by an answer to a ping, or that has no subscription for ' +
+      'as long, is closed, milliseconds',
+    minimum: 1_000,
+    maximum: MAX_TIMER_MS,
+    default: 60_000
+  }),
+  STREAM_RESUME_MS: Type.Integer({
+    description: 'How long messages are kept that nobody takes any more, for who comes back, milliseconds',
+    minimum: 0,
+    maximum: MAX_TIMER_MS,
+    default: 60_000
+  }),
+  STREAM_RING_MESSAGES: Type.Integer({
+    description: 'Messages of one question that are kept for who missed them',
+    minimum: 0,
+    maximum: 10_000_000,
+    default: 20_000
+  }),
+  STREAM_RING_MB: Type.Integer({
+    description: 'Room for all messages that are kept, megabytes; shared by the questions',
+    minimum: 1,
+    maximum: 100_000,
+    default: 64
+  }),
   OPERATOR_API_KEY: Type.String({
     description: 'Key of operator calls, such as to start a renewal; without it they are refused',
     pattern: '^(\\S{16,})?$',

@@ -300,6 +300,31 @@ export const EXAMPLES = {
           lostRecords: 0
         }
       }
+    },
+    stream: {
+      clients: 42,
+      clientsTotal: 311,
+      clientsRefused: 0,
+      subscriptions: 97,
+      topics: 31,
+      activeMarkets: 480,
+      ringBytes: 21_400_122,
+      waitingBytes: 0,
+      messagesSent: 9_120_411,
+      bytesSent: 3_811_902_344,
+      serialized: 1_204_880,
+      lags: 3,
+      resyncs: 1,
+      resumed: 12,
+      closedSlow: 0,
+      badMessages: 2,
+      failures: 0,
+      tickers: {
+        published: 880_210,
+        conflated: 4_120_311,
+        withheld: 4,
+        withheldByReason: { bid_not_below_ask: 4 }
+      }
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   type IncidentsHealth,
   type LivenessHealthSchema
 } from './integrity.ts'
+import { type StreamHealth, StreamHealthSchema } from './stream-health.ts'
 import { VERDICT_SOURCES } from './verdict.ts'
 
 const count = (description: string) => Type.Integer({ description, minimum: 0 })
@@ -214,7 +215,8 @@ export const HealthSchema = Type.Object(
       { additionalProperties: false, description: 'The memory of the books' }
     ),
     validation: Type.Unsafe<ValidationHealth>(Type.Ref('ValidationHealth')),
-    history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth')))
+    history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth'))),
+    stream: Type.Unsafe<StreamHealth>(Type.Ref('StreamHealth'))
   },
   { $id: 'Health', additionalProperties: false, description: 'The full status' }
 )
@@ -231,5 +233,6 @@ export const HEALTH_SCHEMAS = [
   VenueHealthSchema,
   ValidationHealthSchema,
   ...HISTORY_HEALTH_SCHEMAS,
+  StreamHealthSchema,
   HealthSchema
 ]

@@ -133,3 +133,16 @@ export class BookUnprovenError extends CrossbookError {
 export class BookUnknownError extends CrossbookError {
   readonly code = 'BOOK_UNKNOWN'
 }
+
+/** A stream was asked for that is not given; the code says why. */
+export class StreamRefusedError extends CrossbookError {
+  readonly code: string
+  /** Null where asking again does not help. */
+  readonly retryAfterSeconds: number | null
+
+  constructor(code: string, message: string, retryAfterSeconds: number | null = null) {
+    super(message)
+    this.code = code
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}

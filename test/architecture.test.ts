@@ -12,6 +12,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
  */
 const MAY_IMPORT: Record<string, string[]> = {
   schemas: [],
+  'client/src': [],
   'services/numbers': [],
   'services/orderbook': ['services/numbers'],
   'services/integrity': ['services/orderbook', 'services/numbers'],
@@ -25,6 +26,14 @@ const MAY_IMPORT: Record<string, string[]> = {
     'services/venue',
     'services/kalshi',
     'services/polymarket',
+    'services/integrity',
+    'services/orderbook',
+    'services/numbers',
+    'schemas'
+  ],
+  'services/stream': [
+    'services/snapshots',
+    'services/venue',
     'services/integrity',
     'services/orderbook',
     'services/numbers',

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
 import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import { type Simulator, startSimulator } from '../simulator/index.ts'
 
@@ -143,6 +144,34 @@ t.test('a reader that never reads does not hold the exit up', async (t) => {
     `${Math.round(tookMs)} ms; ${log.filter((line) => line.includes('cut off')).length} line of answers cut off`
   )
 })
+
+t.test(
+  'SIGTERM takes leave of every stream with 1001, and a deaf one does not hold the exit up',
+  async (t) => {
+    const { child, address } = await serve(t, settingsOf(await venues(t)))
+    await until(() => isReady(address))
+    const url = `${address.replace('http', 'ws')}/v1/stream`
+    const streams = Array.from({ length: 20 }, () => new WebSocket(url))
+    await Promise.all(streams.map((stream) => once(stream, 'open')))
+    let messages = 0
+    for (const stream of streams) {
+      stream.on('message', () => messages++)
+      stream.send('{"op":"subscribe","id":"books","channel":"book"}')
+    }
+    await until(() => messages > 2_000)
+    const [deaf, ...others] = streams as [WebSocket, ...WebSocket[]]
+    deaf.pause()
+    const closed = Promise.all(others.map((stream) => once(stream, 'close')))
+    const signalledMs = performance.now()
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    t.equal((await ended)[0], 0)
+    const tookMs = performance.now() - signalledMs
+    for (const [code] of await closed) t.equal(code, 1_001)
+    t.ok(tookMs < 5_000, `${Math.round(tookMs)} ms`)
+    deaf.terminate()
+  }
+)
 
 t.test('a second signal ends it at once', async (t) => {
   const { child, address, port, log } = await serve(t, settingsOf(await venues(t)))

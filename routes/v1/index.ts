@@ -4,6 +4,7 @@ import health from './health/index.ts'
 import markets from './markets/index.ts'
 import recycler from './recycler/index.ts'
 import schedule from './schedule/index.ts'
+import stream from './stream/index.ts'
 
 const v1: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(health)
@@ -17,6 +18,7 @@ const v1: FastifyPluginAsyncTypebox = async (app) => {
     await data.register(markets)
     await data.register(events)
     await data.register(schedule)
+    await data.register(stream)
   })
 }
 

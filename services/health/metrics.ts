@@ -3,6 +3,7 @@ import type { Health, VenueHealth } from '../../schemas/health.ts'
 import type { HistoryHealth } from '../../schemas/history-health.ts'
 import { REASONS } from '../integrity/verdict.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import { type Labels, streamMetrics } from './stream-metrics.ts'
 
 export interface MetricsOptions {
   store: SnapshotStore
@@ -50,6 +51,10 @@ export class Metrics {
     for (const [what, count] of Object.entries(recycler()))
       this.count('crossbook_recycler_total', 'What the recycler did', count, { what })
     if (health.history !== null) this.history(health.history)
+    streamMetrics(health.stream, {
+      set: (...metric) => this.set(...metric),
+      count: (...metric) => this.count(...metric)
+    })
     this.oldestProofs()
     this.oldestAudits()
     return this.registry.metrics()
@@ -270,5 +275,3 @@ export class Metrics {
     metric.inc(labels, value)
   }
 }
-
-type Labels = Record<string, string>

@@ -1,4 +1,5 @@
 import { BookArena } from '../orderbook/arena.ts'
+import { type BookListener, BookListeners } from './book-listeners.ts'
 import {
   NEEDS_SNAPSHOT,
   reasonBit,
@@ -15,11 +16,6 @@ export interface BookTableOptions {
   capacityLevels: number
 }
 
-/** Is told when a change of a book or its verdict is whole, before anyone else is. Must not throw. */
-export interface TouchListener {
-  touched(slot: number): void
-}
-
 /**
  * All books with their verdicts, by slot: a small integer that stands for a market while it is served. Whoever
  * changes a book says so once with `touch`, after the change is whole.
@@ -30,14 +26,15 @@ export class BookTable {
   /** Raised by every change of a book, its verdict or its market: the one truth for ETags and caches. */
   readonly versions: Uint32Array
   readonly capacityMarkets: number
-  /** Keeps a log of all changes; null costs a compare. */
-  listener: TouchListener | null = null
   /** Called after every change, synchronously; set once by the store. Must not throw. */
   onTouch: (slot: number) => void = () => {}
   /** Called when a change of reasons changed the state. */
   onState: (slot: number) => void = () => {}
   /** Called when the source of a book changed. */
   onSource: (slot: number) => void = () => {}
+  /** Who hears of all changes; null costs a compare. */
+  private listener: BookListener | null = null
+  private listeners: readonly BookListener[] = []
   private readonly freeSlots: number[] = []
   private used = 0
   /** Who is told of a slot's changes besides `onTouch`: an index into `watchers`; 0 for most, who cost a compare. */
@@ -74,6 +71,12 @@ export class BookTable {
     const watcher = this.watched[slot] as number
     if (watcher !== 0) (this.watchers[watcher] as (slot: number) => void)(slot)
     this.onTouch(slot)
+  }
+
+  /** Adds one that hears of every change of every book, synchronously; returns what ends it. */
+  listen(listener: BookListener): () => void {
+    this.hearWith([...this.listeners, listener])
+    return () => this.hearWith(this.listeners.filter((one) => one !== listener))
   }
 
   /** Returns the number of one that is told of every change of the slots that it watches, synchronously. */
@@ -120,6 +123,13 @@ export class BookTable {
   resynced(slot: number): void {
     const before = this.verdicts.reasons[slot] as number
     this.become(slot, before, before & ~ANSWERED_BY_SNAPSHOT)
+  }
+
+  private hearWith(listeners: readonly BookListener[]): void {
+    const [first = null] = listeners
+    this.listeners = listeners
+    this.listener = listeners.length > 1 ? new BookListeners(listeners) : first
+    this.arena.listener = this.listener
   }
 
   private become(slot: number, before: number, after: number): void {

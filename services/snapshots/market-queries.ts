@@ -163,17 +163,24 @@ class KeptQuery {
   }
 
   private matches(record: MarketRecord): boolean {
-    const { venue, status, state, source } = this.filter
-    const { market } = record
-    if (venue !== undefined && market.venue !== venue) return false
-    if (status !== undefined && market.status !== status) return false
-    if (state !== undefined && this.options.state(record) !== state) return false
-    if (source !== undefined && this.options.source(record) !== source) return false
-    if (this.needle === undefined) return true
-    return (
-      market.title.toLowerCase().includes(this.needle) || market.symbol.toLowerCase().includes(this.needle)
-    )
+    return matchesFilter(this.filter, this.needle, record, this.options)
   }
+}
+
+/** Whether a market matches a filter; `needle` is the filter's `q` in lower case. */
+export function matchesFilter(
+  { venue, status, state, source }: Omit<MarketFilter, 'sort'>,
+  needle: string | undefined,
+  record: MarketRecord,
+  now: Pick<MarketQueriesOptions, 'state' | 'source'>
+): boolean {
+  const { market } = record
+  if (venue !== undefined && market.venue !== venue) return false
+  if (status !== undefined && market.status !== status) return false
+  if (state !== undefined && now.state(record) !== state) return false
+  if (source !== undefined && now.source(record) !== source) return false
+  if (needle === undefined) return true
+  return market.title.toLowerCase().includes(needle) || market.symbol.toLowerCase().includes(needle)
 }
 
 /** Returns the index, from `from` on, of the first record that does not come before `record`. */

@@ -81,12 +81,22 @@ export function writeRowTail(
   end = writeSummary(bytes, end, yesBid, noBid, record.market.volume)
   end = write(bytes, end, NO_SUMMARY)
   end = writeSummary(bytes, end, noBid, yesBid, record.market.volume)
+  bytes[end++] = CLOSE
   end = writeVerdict(store, slot, bytes, end)
+  end = write(bytes, end, LAST_UPDATED)
+  end = writeInteger(bytes, end, store.books.verdicts.receivedAtMs(slot))
   bytes[end++] = CLOSE
   return end
 }
 
-function writeLevel(bytes: Uint8Array, at: number, index: number, price: number, size: number): number {
+/** Writes a level, after a comma unless it is the first, and returns the position after it. */
+export function writeLevel(
+  bytes: Uint8Array,
+  at: number,
+  index: number,
+  price: number,
+  size: number
+): number {
   let end = at
   if (index > 0) bytes[end++] = COMMA
   end = write(bytes, end, levelOpening(price))
@@ -96,7 +106,8 @@ function writeLevel(bytes: Uint8Array, at: number, index: number, price: number,
   return end
 }
 
-function writeQuote(
+/** Writes the `Quote` of an outcome and returns the position after it. */
+export function writeQuote(
   store: SnapshotStore,
   slot: number,
   outcome: Outcome,
@@ -147,22 +158,37 @@ function writeSummary(
   return end
 }
 
-function writeVerdict(store: SnapshotStore, slot: number, bytes: Uint8Array, at: number): number {
+/** Writes `,"verdict":` and the `Verdict` of a slot; returns the position after it. */
+export function writeVerdict(store: SnapshotStore, slot: number, bytes: Uint8Array, at: number): number {
+  return writeVerdictRest(store, slot, bytes, writeVerdictOpening(store, slot, bytes, at))
+}
+
+/** Writes a verdict up to its source: what does not change with every message. */
+export function writeVerdictOpening(
+  store: SnapshotStore,
+  slot: number,
+  bytes: Uint8Array,
+  at: number
+): number {
   const { verdicts } = store.books
-  const receivedAtMs = verdicts.receivedAtMs(slot)
-  let end = write(bytes, at, VERDICT_OPENINGS.get(verdicts.reason(slot)) as Buffer)
-  end = write(bytes, end, SOURCE_TEXTS[verdicts.source[slot] as number] as Buffer)
-  end = writeInteger(bytes, end, verdicts.sequence(slot))
+  const end = write(bytes, at, VERDICT_OPENINGS.get(verdicts.reason(slot)) as Buffer)
+  return write(bytes, end, SOURCE_TEXTS[verdicts.source[slot] as number] as Buffer)
+}
+
+/** Writes the rest of a verdict: counter, times, mismatches. */
+export function writeVerdictRest(store: SnapshotStore, slot: number, bytes: Uint8Array, at: number): number {
+  const { verdicts } = store.books
+  let end = writeInteger(bytes, at, verdicts.sequence(slot))
   end = write(bytes, end, VENUE_TIME)
   end = writeIsoTime(bytes, end, verdicts.venueTimeMs(slot))
   end = write(bytes, end, RECEIVED_AT)
-  end = writeIsoTime(bytes, end, receivedAtMs)
+  end = writeIsoTime(bytes, end, verdicts.receivedAtMs(slot))
   end = write(bytes, end, VERIFIED_AT)
   end = writeIsoTime(bytes, end, verdicts.verifiedAtMs(slot))
   end = write(bytes, end, MISMATCHES)
   end = writeWhole(bytes, end, verdicts.mismatches[slot] as number)
-  end = write(bytes, end, LAST_UPDATED)
-  return writeInteger(bytes, end, receivedAtMs)
+  bytes[end++] = CLOSE
+  return end
 }
 
 function writePrice(bytes: Uint8Array, at: number, price: number): number {
@@ -204,8 +230,8 @@ function writeInteger(bytes: Uint8Array, at: number, value: number): number {
   return Number.isNaN(value) ? write(bytes, at, NULL) : writeWhole(bytes, at, Math.trunc(value))
 }
 
-/** A loop: these texts are shorter than what a call into the engine costs. */
-function write(bytes: Uint8Array, at: number, text: Uint8Array): number {
+/** Copies a text and returns the position after it. A loop: these are shorter than what a call into the engine costs. */
+export function write(bytes: Uint8Array, at: number, text: Uint8Array): number {
   const length = text.length
   for (let i = 0; i < length; i++) bytes[at + i] = text[i] as number
   return at + length
@@ -245,10 +271,10 @@ const BID = Buffer.from('{"bid":')
 const ASK = Buffer.from(',"ask":')
 const VOLUME = Buffer.from(',"volume":')
 const VERDICT_OPENINGS = new Map<string | null, Buffer>([
-  [null, Buffer.from('},"verdict":{"state":"live","reason":null,"source":')],
+  [null, Buffer.from(',"verdict":{"state":"live","reason":null,"source":')],
   ...REASONS.map(([reason, state]): [string, Buffer] => [
     reason,
-    Buffer.from(`},"verdict":{"state":"${state}","reason":"${reason}","source":`)
+    Buffer.from(`,"verdict":{"state":"${state}","reason":"${reason}","source":`)
   ])
 ])
 const SOURCE_TEXTS = SOURCES.map((source) => Buffer.from(`"${source}","sequence":`))
@@ -256,4 +282,4 @@ const VENUE_TIME = Buffer.from(',"venueTime":')
 const RECEIVED_AT = Buffer.from(',"receivedAt":')
 const VERIFIED_AT = Buffer.from(',"verifiedAt":')
 const MISMATCHES = Buffer.from(',"mismatches":')
-const LAST_UPDATED = Buffer.from('},"lastUpdatedMs":')
+const LAST_UPDATED = Buffer.from(',"lastUpdatedMs":')

@@ -12,6 +12,8 @@ export interface SnapshotStoreOptions {
   capacityLevels: number
 }
 
+export type BindingWatcher = (slot: number, id: string | null) => void
+
 /** Events come before their markets; more than this without one are not worth their memory. */
 const WAITING_EVENTS_MAX = 1_000
 /** No verdict has these bits. */
@@ -29,11 +31,10 @@ export class SnapshotStore {
   revision = 0
   /** Raised when a market or event is added, changed or removed. */
   catalogueVersion = 0
-  /** A slot is this market's from now on, or nobody's (null). Called before the market's first change and after its last. */
-  onBound: (slot: number, id: string | null) => void = () => {}
   private readonly bus: ChangeBus
   private readonly byId = new Map<string, MarketRecord>()
   private readonly bySlot: (MarketRecord | undefined)[] = []
+  private readonly bindingWatchers: BindingWatcher[] = []
   private readonly verdictWatchers: ((slot: number) => void)[] = []
   /** What the watchers of verdicts heard last of each slot: its reasons, and its source above them. */
   private readonly told: Uint32Array
@@ -118,7 +119,7 @@ export class SnapshotStore {
     this.told[record.slot] = UNTOLD
     this.catalogueVersion++
     this.books.release(record.slot)
-    this.onBound(record.slot, null)
+    this.tellBinding(record.slot, null)
   }
 
   /** Adds an event or takes over what its venue newly says of it. Kept while a served market belongs to it. */
@@ -165,6 +166,22 @@ export class SnapshotStore {
     }
   }
 
+  /**
+   * Calls `watcher` synchronously when a slot is a market's from now on, or nobody's (null): before the market's first
+   * change and after its last. Returns what ends it. It must not throw.
+   */
+  watchBindings(watcher: BindingWatcher): () => void {
+    this.bindingWatchers.push(watcher)
+    return () => {
+      const index = this.bindingWatchers.indexOf(watcher)
+      if (index >= 0) this.bindingWatchers.splice(index, 1)
+    }
+  }
+
+  private tellBinding(slot: number, id: string | null): void {
+    for (const watcher of this.bindingWatchers) watcher(slot, id)
+  }
+
   private tellVerdict(slot: number): void {
     const { reasons, source } = this.books.verdicts
     const says = ((reasons[slot] as number) | ((source[slot] as number) << 30)) >>> 0
@@ -181,7 +198,7 @@ export class SnapshotStore {
     this.byId.set(record.id, record)
     this.bySlot[slot] = record
     this.told[slot] = UNTOLD
-    this.onBound(slot, record.id)
+    this.tellBinding(slot, record.id)
     this.linkEvent(market)
     this.queries.insert(record)
     this.applyStatus(record)

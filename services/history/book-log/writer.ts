@@ -1,6 +1,7 @@
-import type { BookTable, TouchListener } from '../../integrity/book-table.ts'
+import type { BookListener } from '../../integrity/book-listeners.ts'
+import type { BookTable } from '../../integrity/book-table.ts'
 import type { PriceE4, SizeE6 } from '../../numbers/decimal.ts'
-import { type LevelListener, NO, type Outcome, YES } from '../../orderbook/arena.ts'
+import { NO, type Outcome, YES } from '../../orderbook/arena.ts'
 import { ALIVE, ChangeBuffer, SIGN_SLOT, STARTED, STOPPED } from './change-buffer.ts'
 import { type BookCheckpoint, checkpointOf, type ReleasedCheckpoint } from './checkpoint.ts'
 import { CheckpointSchedule } from './checkpoint-schedule.ts'
@@ -10,7 +11,7 @@ import type { BookLogSink } from './ports.ts'
 export interface LoggedStore {
   readonly books: BookTable
   records(): Iterable<{ readonly slot: number; readonly id: string }>
-  onBound: (slot: number, id: string | null) => void
+  watchBindings(watcher: (slot: number, id: string | null) => void): () => void
 }
 
 export interface BookLogWriterOptions {
@@ -48,7 +49,7 @@ const SOURCE = 2
  * of the journal; whole books in between are where a reader starts. All is done in the turn of the change itself, so
  * that what is written is at every moment what was served.
  */
-export class BookLogWriter implements LevelListener, TouchListener {
+export class BookLogWriter implements BookListener {
   private readonly options: Required<BookLogWriterOptions>
   private readonly table: BookTable
   private readonly buffer = new ChangeBuffer()
@@ -67,6 +68,7 @@ export class BookLogWriter implements LevelListener, TouchListener {
   private ending: NodeJS.Immediate | null = null
   private slicing: NodeJS.Immediate | null = null
   private timer: NodeJS.Timeout | null = null
+  private deafen: () => void = () => {}
 
   constructor(options: BookLogWriterOptions) {
     this.options = {
@@ -94,9 +96,12 @@ export class BookLogWriter implements LevelListener, TouchListener {
       this.take(slot, id)
       this.schedule.hurry(slot)
     }
-    store.onBound = (slot, id) => this.bound(slot, id)
-    this.table.listener = this
-    this.table.arena.listener = this
+    const unwatch = store.watchBindings((slot, id) => this.bound(slot, id))
+    const deafen = this.table.listen(this)
+    this.deafen = () => {
+      unwatch()
+      deafen()
+    }
     this.timer = setInterval(() => this.tick(), TICK_MS)
     this.timer.unref()
     this.runSlices()
@@ -107,9 +112,7 @@ export class BookLogWriter implements LevelListener, TouchListener {
     if (this.timer === null) return
     clearInterval(this.timer)
     this.timer = null
-    this.options.store.onBound = () => {}
-    this.table.listener = null
-    this.table.arena.listener = null
+    this.deafen()
     if (this.slicing !== null) clearImmediate(this.slicing)
     this.slicing = null
     this.beginAt()

@@ -577,7 +577,6 @@ t.test('once stopped, nothing is told or recorded', async (t) => {
   await writer.stop()
   const { length } = journal.entries
   t.equal(store.books.arena.listener, null)
-  t.equal(store.books.listener, null)
   store.books.arena.setLevel(slot, YES, 1, 1)
   store.books.raise(slot, 'silent')
   store.remove(id(1))

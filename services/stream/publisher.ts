@@ -1,0 +1,206 @@
+import type { StreamTrade } from '../../schemas/stream-payloads.ts'
+import { formatPrice, formatSize } from '../numbers/decimal.ts'
+import { isoTime } from '../snapshots/aggregate.ts'
+import type { SnapshotStore } from '../snapshots/store.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
+import type { BookTeller } from './book-teller.ts'
+import type { ChangeCollector } from './change-collector.ts'
+import { HEALTH_SLOT, type StateWriter } from './channel.ts'
+import type { StreamStatistics } from './statistics.ts'
+import type { Topic } from './topic.ts'
+import type { Topics } from './topics.ts'
+
+export interface PublisherOptions {
+  store: SnapshotStore
+  collector: ChangeCollector
+  teller: BookTeller
+  states: StateWriter
+  topics: Topics
+  statistics: StreamStatistics
+  onFailure: (error: unknown) => void
+  steadyNow: () => number
+}
+
+/** So many changed markets are told in one turn; with more, others have their turn in between. */
+const MARKETS_A_TURN = 512
+/** A message holds no more markets than this. */
+const MARKETS_A_MESSAGE = 256
+
+/** What is to go out as the next message of a topic. */
+interface Outgoing {
+  slots: number[]
+  bodies: Buffer[]
+}
+
+/**
+ * Turns changes of the store into messages: those of books and trades at the end of the turn, all others on the beat. What a
+ * market has to say is written once, whatever topics it belongs to.
+ */
+export class Publisher {
+  readonly listener: ChangeCollector
+  private readonly options: PublisherOptions
+  private readonly outgoing = new Map<Topic, Outgoing>()
+  private isAwake = false
+
+  constructor(options: PublisherOptions) {
+    this.options = options
+    this.listener = options.collector
+  }
+
+  /** Has what changed told at the end of the turn. */
+  wake(): void {
+    if (this.isAwake) return
+    this.isAwake = true
+    setImmediate(() => {
+      this.isAwake = false
+      this.flush()
+      if (this.options.collector.pending > 0) this.wake()
+    })
+  }
+
+  /** A slot is a market's from now on, or nobody's. Called by the store: it must not throw. */
+  bound(slot: number, id: string | null): void {
+    try {
+      for (const topic of this.options.topics.bind(slot, id)) this.prepare(topic)
+      if (id !== null && this.options.topics.size > 0) this.options.collector.mark(slot)
+      if (this.outgoing.size > 0) this.wake()
+    } catch (error) {
+      this.options.onFailure(error)
+    }
+  }
+
+  /** A trade was told. Called by a feed: it must not throw. */
+  traded(trade: TradeNote): void {
+    try {
+      const slot = this.options.store.get(trade.marketId)?.slot
+      if (slot === undefined) return
+      let body: Buffer | null = null
+      for (const topic of this.options.topics.of(slot)) {
+        if (topic.question.channel !== 'trades') continue
+        body ??= Buffer.from(JSON.stringify(tradeBody(trade)))
+        this.prepare(topic).bodies.push(body)
+      }
+      if (body !== null) this.wake()
+    } catch (error) {
+      this.options.onFailure(error)
+    }
+  }
+
+  /** Tells what is due of the topics that come at intervals. */
+  beat(): void {
+    const { topics, onFailure, steadyNow } = this.options
+    const nowMs = steadyNow()
+    for (const topic of topics.all()) {
+      if (!topic.isPaced || nowMs < topic.dueAtMs) continue
+      try {
+        if (this.tellWaiting(topic)) topic.dueAtMs = nextDue(topic, nowMs)
+      } catch (error) {
+        topic.dueAtMs = nextDue(topic, nowMs)
+        onFailure(error)
+      }
+    }
+  }
+
+  private flush(): void {
+    const { collector, onFailure } = this.options
+    for (const slot of collector.take(MARKETS_A_TURN)) {
+      try {
+        this.changed(slot)
+      } catch (error) {
+        onFailure(error)
+      }
+    }
+    const outgoing = [...this.outgoing]
+    this.outgoing.clear()
+    for (const [topic, { slots, bodies }] of outgoing) {
+      try {
+        send(topic, slots, bodies)
+      } catch (error) {
+        onFailure(error)
+      }
+    }
+  }
+
+  private changed(slot: number): void {
+    const { store, topics, teller, collector, states } = this.options
+    const record = store.at(slot)
+    if (record === undefined) return
+    const { joined, left } = topics.decide(record)
+    for (const topic of left) if (topic.hasRemovals && !topic.isPaced) this.prepare(topic)
+    const body = teller.next(record, collector.takeLevels(slot))
+    let whole: Buffer | null = null
+    for (const topic of topics.of(slot)) {
+      if (topic.isPaced) this.mark(topic, slot)
+      else if (topic.question.channel === 'book') {
+        if (joined.includes(topic)) whole ??= states.bodies.wholeBook(record)
+        const told = joined.includes(topic) ? whole : body
+        if (told === null) continue
+        const { slots, bodies } = this.prepare(topic)
+        slots.push(slot)
+        bodies.push(told)
+      }
+    }
+  }
+
+  private mark(topic: Topic, slot: number): void {
+    if (topic.waiting.has(slot)) {
+      if (topic.question.channel === 'ticker') this.options.statistics.tickersConflated++
+    } else topic.waiting.add(slot)
+  }
+
+  /** Tells the latest state of what waits; returns false when some of it has to wait on. */
+  private tellWaiting(topic: Topic): boolean {
+    const { states, statistics } = this.options
+    const { waiting, question } = topic
+    const isHealth = question.channel === 'health'
+    if (isHealth && topic.subscribers.size > 0) waiting.add(HEALTH_SLOT)
+    const slots: number[] = []
+    const bodies: Buffer[] = []
+    let looked = 0
+    for (const slot of waiting) {
+      if (looked++ === MARKETS_A_TURN) break
+      waiting.delete(slot)
+      const state = topic.members.has(slot) ? states.state(question, slot) : null
+      if (state === null || !(topic.isNews(slot, state.said) || isHealth)) continue
+      slots.push(slot)
+      bodies.push(state.bytes)
+    }
+    if (question.channel === 'ticker') statistics.tickersPublished += bodies.length
+    if (bodies.length > 0 || topic.hasRemovals) send(topic, slots, bodies)
+    return waiting.size === 0
+  }
+
+  private prepare(topic: Topic): Outgoing {
+    const known = this.outgoing.get(topic)
+    if (known !== undefined) return known
+    const fresh: Outgoing = { slots: [], bodies: [] }
+    if (!topic.isPaced) this.outgoing.set(topic, fresh)
+    return fresh
+  }
+}
+
+/** The next time of a topic's own rhythm that is to come: late once is not late for ever. */
+function nextDue({ dueAtMs, question }: Topic, nowMs: number): number {
+  const missed = Math.floor((nowMs - dueAtMs) / question.intervalMs)
+  return dueAtMs + (missed + 1) * question.intervalMs
+}
+
+function send(topic: Topic, slots: readonly number[], bodies: readonly Buffer[]): void {
+  if (bodies.length === 0 && !topic.hasRemovals) return
+  for (let from = 0; from === 0 || from < bodies.length; from += MARKETS_A_MESSAGE) {
+    const to = from + MARKETS_A_MESSAGE
+    topic.publish(slots.slice(from, to), bodies.slice(from, to))
+  }
+}
+
+function tradeBody(trade: TradeNote): StreamTrade {
+  return {
+    id: trade.marketId,
+    tradeId: trade.tradeId,
+    venueTime: isoTime(trade.venueTimeMs),
+    receivedAt: isoTime(trade.receivedAtMs) as string,
+    price: formatPrice(trade.price),
+    size: formatSize(trade.size),
+    takerSide: trade.takerSide
+  }
+}

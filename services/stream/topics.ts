@@ -1,0 +1,252 @@
+import type { StreamSubscribe } from '../../schemas/stream-commands.ts'
+import type { MarketRecord } from '../snapshots/market-record.ts'
+import type { SnapshotStore } from '../snapshots/store.ts'
+import type { BookTeller } from './book-teller.ts'
+import type { ChangeCollector } from './change-collector.ts'
+import type { StateWriter } from './channel.ts'
+import { type Question, type QuestionDefaults, questionKey, questionOf } from './question.ts'
+import { RingBudget, type RingLimits } from './ring.ts'
+import type { Refusal } from './subscriber.ts'
+import { Topic } from './topic.ts'
+
+export interface TopicsOptions {
+  store: SnapshotStore
+  run: string
+  rings: RingLimits
+  topicsMax: number
+  /** A topic that nobody takes is kept for so long, for who lost the connection. */
+  lingerMs: number
+  defaults: QuestionDefaults
+  collector: ChangeCollector
+  teller: BookTeller
+  states: StateWriter
+  onFailure: (error: unknown) => void
+  steadyNow: () => number
+}
+
+/** A tick's sends are spread over so many groups of subscribers, so that none of them holds up the others. */
+const COHORTS = 20
+/** A group is filled to here before the next one is begun. */
+const COHORT_FULL = 50
+
+/** Topics that a market has just come to, and that it has left. */
+interface Moves {
+  joined: readonly Topic[]
+  left: readonly Topic[]
+}
+
+const NO_MOVES: Moves = { joined: [], left: [] }
+/** A verdict as one number: its reasons above its source. */
+const SOURCE_SCALE = 4
+
+/** All topics: found by their question, by the slots of their markets, and by how their markets are chosen. */
+export class Topics {
+  readonly budget: RingBudget
+  private readonly options: TopicsOptions
+  private readonly byKey = new Map<string, Topic>()
+  private readonly bySlot = new Map<number, Set<Topic>>()
+  /** Topics that name a market, by its id; the market need not be served now. */
+  private readonly byId = new Map<string, Set<Topic>>()
+  /** Topics whose markets come and go by what they are. */
+  private readonly broad = new Set<Topic>()
+  /** What each slot was when it was last decided where it belongs: its metadata, 0 before, and its verdict. */
+  private readonly decidedMeta: Float64Array
+  private readonly decidedVerdict: Float64Array
+  private numbers = 0
+
+  constructor(options: TopicsOptions) {
+    this.options = options
+    this.budget = new RingBudget(options.rings)
+    const { capacityMarkets } = options.store.books
+    this.decidedMeta = new Float64Array(capacityMarkets)
+    this.decidedVerdict = new Float64Array(capacityMarkets)
+  }
+
+  get size(): number {
+    return this.byKey.size
+  }
+
+  /** Markets that belong to any topic. */
+  get activeMarkets(): number {
+    return this.bySlot.size
+  }
+
+  all(): IterableIterator<Topic> {
+    return this.byKey.values()
+  }
+
+  of(slot: number): ReadonlySet<Topic> {
+    return this.bySlot.get(slot) ?? NONE
+  }
+
+  /** Returns the topic of a valid question, made if there is none. */
+  open(command: StreamSubscribe): Topic | Refusal {
+    const question = questionOf(command, this.options.defaults)
+    const key = questionKey(question)
+    const cohort = question.channel === 'ticker' ? this.cohortOf(key, command) : 0
+    const known = this.byKey.get(keyOf(key, cohort))
+    if (known !== undefined) return known
+    const refusal = this.missing(question) ?? this.makeRoom()
+    return refusal ?? this.create(keyOf(key, cohort), question)
+  }
+
+  /** A slot is a market's from now on, or nobody's. Returns the topics that it left. */
+  bind(slot: number, id: string | null): Topic[] {
+    const left = [...this.of(slot)]
+    for (const topic of left) this.leave(topic, slot)
+    this.decidedMeta[slot] = 0
+    if (id === null) this.options.states.forget(slot)
+    return left
+  }
+
+  /** Decides anew where a market belongs, if something that decides it changed. Returns the topics concerned. */
+  decide(record: MarketRecord): Moves {
+    const { slot, metaVersion } = record
+    const { reasons, source } = this.options.store.books.verdicts
+    const verdict = (reasons[slot] as number) * SOURCE_SCALE + (source[slot] as number)
+    const isNew = this.decidedMeta[slot] !== metaVersion
+    if (!isNew && this.decidedVerdict[slot] === verdict) return NO_MOVES
+    this.decidedMeta[slot] = metaVersion
+    this.decidedVerdict[slot] = verdict
+    const joined: Topic[] = []
+    const left: Topic[] = []
+    for (const topic of this.broad) {
+      if (!isNew && !topic.membership.byVerdict) continue
+      const belongs = topic.membership.includes(record)
+      if (belongs === topic.members.has(slot)) continue
+      if (belongs) joined.push(topic)
+      else left.push(topic)
+    }
+    for (const topic of this.byId.get(record.id) ?? NONE) if (!topic.members.has(slot)) joined.push(topic)
+    for (const topic of joined) this.join(topic, record)
+    for (const topic of left) this.leave(topic, slot)
+    return { joined, left }
+  }
+
+  /** Closes the topics that nobody has taken for long. */
+  sweep(): void {
+    const untilMs = this.options.steadyNow() - this.options.lingerMs
+    for (const topic of [...this.byKey.values()])
+      if (topic.emptySinceMs !== null && topic.emptySinceMs <= untilMs) this.close(topic)
+  }
+
+  closeAll(): void {
+    for (const topic of [...this.byKey.values()]) this.close(topic)
+  }
+
+  /** The cohort that a resumed client was in; else the first that is not full, or the smallest. */
+  private cohortOf(key: string, { resume }: StreamSubscribe): number {
+    const sizes: number[] = []
+    for (let cohort = 0; cohort < COHORTS; cohort++) {
+      const topic = this.byKey.get(keyOf(key, cohort))
+      if (topic !== undefined && topic.epoch === resume?.epoch) return cohort
+      sizes.push(topic?.subscribers.size ?? 0)
+    }
+    const free = sizes.findIndex((size) => size < COHORT_FULL)
+    return free >= 0 ? free : sizes.indexOf(Math.min(...sizes))
+  }
+
+  private missing({ markets, event }: Question): Refusal | null {
+    const { store } = this.options
+    const id = markets?.find((one) => store.get(one) === undefined)
+    if (id !== undefined) {
+      const message = `no market ${id}: see /v1/markets/index for the ids that are served`
+      return { code: 'MARKET_NOT_FOUND', message }
+    }
+    if (event === null || store.getEvent(event) !== undefined) return null
+    return {
+      code: 'EVENT_NOT_FOUND',
+      message: `no event ${event}: see /v1/events for the ids that are served`
+    }
+  }
+
+  private makeRoom(): Refusal | null {
+    const { topicsMax } = this.options
+    if (this.byKey.size < topicsMax) return null
+    let oldest: Topic | null = null
+    for (const topic of this.byKey.values())
+      if (
+        topic.emptySinceMs !== null &&
+        topic.emptySinceMs < (oldest?.emptySinceMs ?? Number.POSITIVE_INFINITY)
+      )
+        oldest = topic
+    if (oldest === null) {
+      const message = `${topicsMax} different questions are being answered, which is the most: ask what others ask, or later`
+      return { code: 'TOO_MANY_TOPICS', message }
+    }
+    this.close(oldest)
+    return null
+  }
+
+  private create(key: string, question: Question): Topic {
+    const { run, store, onFailure, steadyNow } = this.options
+    const number = ++this.numbers
+    const { verdicts } = store.books
+    const topic = new Topic({ number, key, run, question, verdicts, budget: this.budget, onFailure })
+    this.byKey.set(key, topic)
+    for (const other of this.byKey.values()) other.ring.trim()
+    if (topic.isPaced) topic.dueAtMs = steadyNow() + ((number * PHASE_MS) % question.intervalMs)
+    const { markets, channel } = question
+    if (channel === 'health') return topic
+    if (markets === null) {
+      this.broad.add(topic)
+      // What was not looked at may have changed there and back.
+      this.decidedMeta.fill(0)
+    }
+    for (const id of markets ?? []) add(this.byId, id, topic)
+    this.options.collector.isScanning = this.broad.size > 0
+    if (markets === null) {
+      for (const record of store.records()) if (topic.membership.includes(record)) this.join(topic, record)
+    } else {
+      for (const id of markets) this.join(topic, store.get(id) as MarketRecord)
+    }
+    return topic
+  }
+
+  private close(topic: Topic): void {
+    this.byKey.delete(topic.key)
+    this.broad.delete(topic)
+    for (const id of topic.question.markets ?? []) remove(this.byId, id, topic)
+    for (const slot of [...topic.members.keys()]) this.leave(topic, slot)
+    topic.ring.close()
+    this.options.collector.isScanning = this.broad.size > 0
+  }
+
+  private join(topic: Topic, { slot, id }: MarketRecord): void {
+    topic.join(slot, id)
+    add(this.bySlot, slot, topic)
+    const { collector, teller } = this.options
+    if (topic.question.channel === 'book') teller.follow(slot)
+    collector.track(slot, true, teller.isFollowed(slot))
+  }
+
+  private leave(topic: Topic, slot: number): void {
+    topic.leave(slot)
+    remove(this.bySlot, slot, topic)
+    const { collector, teller, states } = this.options
+    if (topic.question.channel === 'book') teller.unfollow(slot)
+    const isTracked = this.bySlot.has(slot)
+    collector.track(slot, isTracked, teller.isFollowed(slot))
+    if (!isTracked) states.forget(slot)
+  }
+}
+
+/** Topics that come at the same interval come at different times. */
+const PHASE_MS = 50
+const NONE: ReadonlySet<Topic> = new Set()
+
+function keyOf(question: string, cohort: number): string {
+  return `${question} ${cohort}`
+}
+
+function add<Key>(sets: Map<Key, Set<Topic>>, key: Key, topic: Topic): void {
+  const set = sets.get(key)
+  if (set === undefined) sets.set(key, new Set([topic]))
+  else set.add(topic)
+}
+
+function remove<Key>(sets: Map<Key, Set<Topic>>, key: Key, topic: Topic): void {
+  const set = sets.get(key)
+  set?.delete(topic)
+  if (set?.size === 0) sets.delete(key)
+}

@@ -1,0 +1,176 @@
+import t from 'tap'
+import { bestPrices, tickerFault } from '../../../services/stream/ticker-check.ts'
+import { type Listener, listen, turns, type World, world } from './world.ts'
+
+const DEFAULTS = { depth: 10, depthIntervalMs: 100, healthIntervalMs: 100, tickerIntervalMs: 100 }
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+const slotOf = ({ store, ids }: World, n = 0) => store.get(ids[n] as string)?.slot as number
+
+function setBid(here: World, price: number, size: number, n = 0): void {
+  const { books } = here.store
+  books.arena.setLevel(slotOf(here, n), 0, price, size)
+  books.touch(slotOf(here, n))
+}
+
+/** Tickers that came live, each as its best bid and size. */
+function quotesOf(listener: Listener): string[] {
+  return listener.messages.flatMap((message) =>
+    message.type === 'tickers'
+      ? message.tickers.map((one) =>
+          'quotes' in one ? `${one.quotes.yes.bestBid} ${one.quotes.yes.bestBidSize}` : ''
+        )
+      : []
+  )
+}
+
+t.test('prices that must not go out are recognised', async (t) => {
+  const good = { yesBid: 4_000, yesAsk: 4_500, noBid: 5_500, noAsk: 6_000 }
+  t.equal(tickerFault(good), null)
+  t.equal(tickerFault({ yesBid: -1, yesAsk: -1, noBid: -1, noAsk: -1 }), null, 'an empty book')
+  t.equal(tickerFault({ ...good, noBid: -1, yesAsk: -1 }), null, 'one side')
+  t.equal(tickerFault({ ...good, yesBid: 10_001, noAsk: -1 }), 'out_of_bounds')
+  t.equal(tickerFault({ ...good, yesBid: 4_000.5, noAsk: 5_999.5 }), 'out_of_bounds')
+  t.equal(tickerFault({ ...good, yesBid: Number.NaN }), 'out_of_bounds')
+  t.equal(tickerFault({ ...good, noAsk: 6_001 }), 'not_complementary')
+  t.equal(tickerFault({ ...good, noAsk: -1 }), 'not_complementary')
+  t.equal(tickerFault({ yesBid: 4_500, yesAsk: 4_500, noBid: 5_500, noAsk: 5_500 }), 'bid_not_below_ask')
+})
+
+t.test(
+  'a ticker comes once an interval with the latest state, and only when it says something new',
+  async (t) => {
+    const here = world(t, 2, { defaults: DEFAULTS })
+    const { hub, store } = here
+    const one = listen(hub, { channel: 'ticker', markets: here.ids })
+    t.match(one.messages[1], {
+      type: 'snapshot',
+      remaining: 0,
+      tickers: [{ id: here.ids[0] }, { id: here.ids[1] }]
+    })
+    for (let n = 1; n <= 50; n++) setBid(here, 4_100, n * 1_000_000)
+    await until(() => quotesOf(one).length > 0)
+    t.same(quotesOf(one), ['0.41 50'])
+    t.ok(hub.statistics.tickersConflated > 0 || hub.statistics.tickersPublished === 1)
+    // Below the best level, and the clock of a proof: nothing that a ticker says.
+    store.books.arena.setLevel(slotOf(here), 0, 100, 9_000_000)
+    store.books.verdicts.verified(slotOf(here), 1_795_000_000_000)
+    store.books.touch(slotOf(here))
+    setBid(here, 4_100, 7_000_000, 1)
+    await until(() => quotesOf(one).length > 1)
+    t.same(quotesOf(one), ['0.41 50', '0.41 7'])
+    store.books.raise(slotOf(here), 'disconnected')
+    await until(() => one.messages.length === 5)
+    t.match(one.messages.at(-1), {
+      tickers: [{ quotes: { usable: false }, verdict: { state: 'stale', reason: 'disconnected' } }]
+    })
+  }
+)
+
+t.test(
+  'a ticker that must not go out is withheld and counted, and comes when it is sound again',
+  async (t) => {
+    const here = world(t, 1, { defaults: DEFAULTS })
+    const { hub, store } = here
+    const one = listen(hub, { channel: 'ticker', markets: here.ids })
+    setBid(here, 4_600, 1_000_000)
+    t.equal(tickerFault(bestPrices(store.books.arena, slotOf(here))), 'bid_not_below_ask')
+    await until(() => hub.statistics.tickersWithheld > 0)
+    t.same(quotesOf(one), [])
+    setBid(here, 4_600, 0)
+    setBid(here, 4_400, 3_000_000)
+    await until(() => quotesOf(one).length > 0)
+    t.same(quotesOf(one), ['0.44 3'])
+    t.same(hub.status().tickers.withheldByReason, { bid_not_below_ask: 1 })
+  }
+)
+
+t.test('the compatibility form has numbers, and only live books', async (t) => {
+  const here = world(t, 1, { defaults: DEFAULTS })
+  const one = listen(here.hub, { channel: 'ticker', markets: here.ids, form: 'summary' })
+  t.match(one.messages[1], {
+    tickers: [
+      {
+        market_id: here.ids[0],
+        platform: 'kalshi',
+        summary_stats: {
+          yes: { bid: 0.4, ask: 0.45, volume: 1_000 },
+          no: { bid: 0.55, ask: 0.6, volume: 1_000 }
+        }
+      }
+    ]
+  })
+  here.store.books.raise(slotOf(here), 'disconnected')
+  await until(() => here.hub.statistics.tickerFaults.get('not_live') === 1)
+  here.store.books.clear(slotOf(here), 'disconnected')
+  setBid(here, 4_100, 1_000_000)
+  await until(() => one.messages.length > 2)
+  t.match(one.messages[2], { tickers: [{ summary_stats: { yes: { bid: 0.41 } } }] })
+})
+
+t.test(
+  'one tick writes a ticker once, however many take it, and groups have it at different times',
+  async (t) => {
+    const here = world(t, 1, { defaults: { ...DEFAULTS, tickerIntervalMs: 400 } })
+    const clients = Array.from({ length: 150 }, () =>
+      listen(here.hub, { channel: 'ticker', venue: 'kalshi' })
+    )
+    const before = here.hub.status().serialized
+    setBid(here, 4_200, 1_000_000)
+    await until(() => clients.every((one) => quotesOf(one).length === 1))
+    t.equal(here.hub.status().serialized - before, 1)
+    t.equal(here.hub.status().topics, 3)
+    t.equal(here.hub.statistics.tickersPublished, 3, 'once for each group')
+  }
+)
+
+t.test('depth is the top of the book at the rate and to the depth that were asked', async (t) => {
+  const here = world(t, 1, { defaults: DEFAULTS })
+  const one = listen(here.hub, { channel: 'depth', markets: here.ids, depth: 2, intervalMs: 100 })
+  t.match(one.messages[1], {
+    type: 'snapshot',
+    depth: [{ bids: [{ price: '0.4' }, { price: '0.39' }], asks: [{ price: '0.45' }, { price: '0.46' }] }]
+  })
+  // Below what was asked for.
+  setBid(here, 100, 1_000_000)
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  t.equal(one.messages.length, 2)
+  for (let n = 0; n < 20; n++) setBid(here, 3_950, 1_000_000 + n)
+  await until(() => one.messages.length > 2)
+  const [, , message] = one.messages
+  t.match(message, {
+    type: 'depth',
+    seq: 1,
+    depth: [{ bids: [{ price: '0.4' }, { price: '0.395', size: '1.000019' }] }]
+  })
+  t.equal(message?.type === 'depth' && message.depth[0]?.bids.length, 2)
+})
+
+t.test('whoever came between two ticks is told when what it saw is no longer so', async (t) => {
+  const here = world(t, 1, { defaults: { ...DEFAULTS, tickerIntervalMs: 300 } })
+  const first = listen(here.hub, { channel: 'ticker', markets: here.ids })
+  setBid(here, 4_100, 1_000_000)
+  await until(() => quotesOf(first).length === 1)
+  setBid(here, 4_200, 2_000_000)
+  const second = listen(here.hub, { channel: 'ticker', markets: here.ids })
+  t.match(second.messages[1], { tickers: [{ quotes: { yes: { bestBid: '0.42' } } }] })
+  setBid(here, 4_200, 0)
+  await until(() => quotesOf(second).length === 1)
+  t.same(quotesOf(second), ['0.41 1'])
+})
+
+t.test('markets enter and leave a filter by what they are', async (t) => {
+  const here = world(t, 3, { defaults: DEFAULTS })
+  const one = listen(here.hub, { channel: 'depth', filter: { state: 'live' }, depth: 1 })
+  t.match(one.messages[0], { markets: 3 })
+  here.store.books.raise(slotOf(here, 1), 'disconnected')
+  await until(() => one.messages.length === 3)
+  t.match(one.messages[2], { type: 'depth', removed: [here.ids[1]], depth: [] })
+  here.store.books.clear(slotOf(here, 1), 'disconnected')
+  await until(() => one.messages.length === 4)
+  t.match(one.messages[3], { type: 'depth', depth: [{ id: here.ids[1], verdict: { state: 'live' } }] })
+  await turns()
+})
