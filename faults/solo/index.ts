@@ -1,7 +1,7 @@
 import type { Row } from '../lane.ts'
 import { ourClockJumps, quietHour } from './clocks.ts'
 import type { Solo } from './place.ts'
-import { sigterm, slowClients } from './readers.ts'
+import { sigterm, slowClients, slowStreamClients } from './readers.ts'
 import { downAtStart, refusedForGood } from './refusals.ts'
 import { STORE_FAULTS } from './stores.ts'
 
@@ -15,6 +15,7 @@ export const SOLO: Solo[] = [
   refusedForGood('error 9', (venues) => venues.setFault('kalshi', 'kalshi_error', { code: 9, count: 1_000 })),
   ourClockJumps,
   slowClients,
+  slowStreamClients,
   sigterm
 ]
 

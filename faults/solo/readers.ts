@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocket } from 'ws'
 import type { Gateway } from '../gateway.ts'
 import { VENUES } from '../venues.ts'
 import { messagesLost, on, type Solo, whole } from './place.ts'
@@ -17,30 +18,45 @@ function slowClient(gateway: Gateway): () => void {
   return () => asked.destroy()
 }
 
-export const slowClients: Solo = {
-  name: 'slow HTTP client',
-  venue: 'both',
-  run: () =>
-    on(async (place) => {
-      const { gateway, samples } = place
-      const before = await whole(place)
-      const memoryBefore = await gateway.process.tell()
-      const hangUps = Array.from({ length: SLOW_CLIENTS }, () => slowClient(gateway))
-      let slowestMs = 0
-      for (let ask = 0; ask < 40; ask++) {
-        const askedMs = performance.now()
-        await (await fetch(`${gateway.url}/v1/livez`)).text()
-        slowestMs = Math.max(slowestMs, performance.now() - askedMs)
-        await sleep(200)
-      }
-      const grown = ((await gateway.process.tell()).rss - memoryBefore.rss) / 1e6
-      for (const hangUp of hangUps) hangUp()
-      const failures: string[] = []
-      if (slowestMs > 1_000) failures.push(`another client waited ${Math.round(slowestMs)} ms`)
-      if (grown > 64) failures.push(`memory grew by ${Math.round(grown)} MB`)
-      return undisturbed(before, samples, await messagesLost(place), failures)
-    })
+/** Asks the stream for every book and reads nothing after the first message; returns how to hang up. */
+function slowStreamClient(gateway: Gateway): () => void {
+  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/stream`)
+  socket.on('open', () => socket.send(JSON.stringify({ op: 'subscribe', id: 'all', channel: 'book' })))
+  socket.once('message', () => socket.pause())
+  socket.on('error', () => {})
+  return () => socket.terminate()
 }
+
+/** Others must be answered as ever while so many of a kind read nothing, and memory must stay bounded. */
+function slowReaders(name: string, slow: (gateway: Gateway) => () => void): Solo {
+  return {
+    name,
+    venue: 'both',
+    run: () =>
+      on(async (place) => {
+        const { gateway, samples } = place
+        const before = await whole(place)
+        const memoryBefore = await gateway.process.tell()
+        const hangUps = Array.from({ length: SLOW_CLIENTS }, () => slow(gateway))
+        let slowestMs = 0
+        for (let ask = 0; ask < 40; ask++) {
+          const askedMs = performance.now()
+          await (await fetch(`${gateway.url}/v1/livez`)).text()
+          slowestMs = Math.max(slowestMs, performance.now() - askedMs)
+          await sleep(200)
+        }
+        const grown = ((await gateway.process.tell()).rss - memoryBefore.rss) / 1e6
+        for (const hangUp of hangUps) hangUp()
+        const failures: string[] = []
+        if (slowestMs > 1_000) failures.push(`another client waited ${Math.round(slowestMs)} ms`)
+        if (grown > 64) failures.push(`memory grew by ${Math.round(grown)} MB`)
+        return undisturbed(before, samples, await messagesLost(place), failures)
+      })
+  }
+}
+
+export const slowClients = slowReaders('slow HTTP client', slowClient)
+export const slowStreamClients = slowReaders('slow stream client', slowStreamClient)
 
 export const sigterm: Solo = {
   name: 'SIGTERM in the middle of all of it',
