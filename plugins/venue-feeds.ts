@@ -9,6 +9,8 @@ declare module 'fastify' {
     venueFeeds: VenueFeed[]
     /** What the feeds tell whoever keeps history; absent where nobody does. */
     historyTaps?: HistoryTaps
+    /** What must hold besides before this process is ready, such as that a replica was filled. */
+    mustBeReady: (() => boolean)[]
     /** Throws `NotReadyError` until every venue is synchronised. */
     assertReady(): void
     /** Throws `NotReadyError` until one venue has been: a venue that is down must not silence the others. */
@@ -24,15 +26,20 @@ export default fp(
   async (app) => {
     const feeds: VenueFeed[] = []
     let serving = false
+    const mustBeReady: (() => boolean)[] = []
     app.decorate('venueFeeds', feeds)
+    app.decorate('mustBeReady', mustBeReady)
     app.decorate('assertReady', () => {
-      if (!feeds.every((feed) => feed.status().synced)) throw new NotReadyError(RETRY_AFTER_SECONDS)
+      const isReady = mustBeReady.every((holds) => holds()) && feeds.every((feed) => feed.status().synced)
+      if (!isReady) throw new NotReadyError(RETRY_AFTER_SECONDS)
     })
     app.decorate('serveStale', () => {
       serving = true
     })
     app.decorate('assertServing', () => {
-      serving ||= feeds.length === 0 || feeds.some((feed) => feed.status().synced)
+      serving ||=
+        feeds.some((feed) => feed.status().synced) ||
+        (feeds.length === 0 && mustBeReady.every((holds) => holds()))
       if (!serving) throw new NotReadyError(RETRY_AFTER_SECONDS)
     })
   },

@@ -7,6 +7,7 @@ import {
   type IncidentsHealth,
   type LivenessHealthSchema
 } from './integrity.ts'
+import { REPLICATION_HEALTH_SCHEMAS, type ReplicationHealth } from './replication-health.ts'
 import { VERDICT_SOURCES } from './verdict.ts'
 
 const count = (description: string) => Type.Integer({ description, minimum: 0 })
@@ -181,7 +182,7 @@ export const HealthSchema = Type.Object(
     status: Type.Enum(['ok', 'degraded', 'starting'], {
       type: 'string',
       description:
-        'starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, or a circuit breaker is not closed'
+        'starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, a circuit breaker is not closed, Redis is away, or a replica lags'
     }),
     startedAt: dateTime('When the process started to serve'),
     uptimeMs: milliseconds('Time since then'),
@@ -210,7 +211,8 @@ export const HealthSchema = Type.Object(
       { additionalProperties: false, description: 'The memory of the books' }
     ),
     validation: Type.Unsafe<ValidationHealth>(Type.Ref('ValidationHealth')),
-    history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth')))
+    history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth'))),
+    replication: nullable(Type.Unsafe<ReplicationHealth>(Type.Ref('ReplicationHealth')))
   },
   { $id: 'Health', additionalProperties: false, description: 'The full status' }
 )
@@ -227,5 +229,6 @@ export const HEALTH_SCHEMAS = [
   VenueHealthSchema,
   ValidationHealthSchema,
   ...HISTORY_HEALTH_SCHEMAS,
+  ...REPLICATION_HEALTH_SCHEMAS,
   HealthSchema
 ]

@@ -133,3 +133,8 @@ export class BookUnprovenError extends CrossbookError {
 export class BookUnknownError extends CrossbookError {
   readonly code = 'BOOK_UNKNOWN'
 }
+
+/** Redis did not do what it was asked: it is away, or too slow, or it refused. What is in memory goes on being served. */
+export class RedisUnavailableError extends CrossbookError {
+  readonly code = 'REDIS_UNAVAILABLE'
+}
