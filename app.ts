@@ -14,6 +14,7 @@ import openapi from './plugins/openapi.ts'
 import operatorWarnings from './plugins/operator-warnings.ts'
 import polymarketFeed from './plugins/polymarket-feed.ts'
 import recycler from './plugins/recycler.ts'
+import replication from './plugins/replication.ts'
 import responseValidation from './plugins/response-validation.ts'
 import security from './plugins/security.ts'
 import snapshotStore from './plugins/snapshot-store.ts'
@@ -65,6 +66,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(snapshotStore)
   await app.register(hotPages)
   await app.register(venueFeeds)
+  await app.register(replication)
   await app.register(incidents)
   if (options.feeds !== 'none') await app.register(history)
   await app.register(tradeBus)

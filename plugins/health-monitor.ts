@@ -43,8 +43,9 @@ export default fp(
         rates.get(venue)?.perSecond(now, counters.frames) ?? 0
       ])
       const memory = process.memoryUsage()
+      const replication = app.replication?.health() ?? null
       const health: Health = {
-        status: overallStatus(statuses),
+        status: overallStatus(statuses, replication),
         startedAt: new Date(startedAtMs).toISOString(),
         uptimeMs: now - startedAtMs,
         venues: venueHealth(app.snapshotStore, statuses, new Map(perSecond)),
@@ -63,7 +64,8 @@ export default fp(
         },
         validation: app.responseChecker.health(),
         history: app.history === undefined ? null : historyHealth(app.history.status()),
-        stream: app.streamHub.status()
+        stream: app.streamHub.status(),
+        replication
       }
       return health
     })

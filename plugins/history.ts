@@ -13,7 +13,8 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     const { config } = app
-    if (config.HISTORY === 'off') return
+    // A replica hears of books what its writers tell, which is no record of what the venues sent.
+    if (config.HISTORY === 'off' || config.ROLE === 'api') return
     const history = new History({
       store: app.snapshotStore,
       settings: config,

@@ -13,6 +13,7 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     const { config } = app
+    if (config.ROLE === 'api') return
     if (!listOf(config.VENUES).includes('kalshi')) return
     const feed = new KalshiFeed({
       sink: app.snapshotStore,
@@ -20,6 +21,7 @@ export default fp(
       signer: loadSigner(config.KALSHI_API_KEY, config.KALSHI_API_SECRET),
       incidents: app.incidents,
       history: app.feedTaps,
+      reads: (market) => app.replication?.reads(market) ?? true,
       log: app.log.child({ venue: 'kalshi' })
     })
     app.decorate('kalshiFeed', feed)

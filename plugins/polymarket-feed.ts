@@ -12,12 +12,14 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     const { config } = app
+    if (config.ROLE === 'api') return
     if (!listOf(config.VENUES).includes('polymarket')) return
     const feed = new PolymarketFeed({
       sink: app.snapshotStore,
       config,
       incidents: app.incidents,
       history: app.feedTaps,
+      reads: (market) => app.replication?.reads(market) ?? true,
       log: app.log.child({ venue: 'polymarket' })
     })
     app.decorate('polymarketFeed', feed)

@@ -40,7 +40,9 @@ export default fp(
       serving = true
     })
     app.decorate('assertServing', () => {
-      serving ||= feeds.length === 0 || feeds.some((feed) => feed.status().synced)
+      serving ||=
+        feeds.some((feed) => feed.status().synced) ||
+        (feeds.length === 0 && checks.every((check) => check() === null))
       if (!serving) throw new NotReadyError(RETRY_AFTER_SECONDS)
     })
   },

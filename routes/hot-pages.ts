@@ -33,7 +33,7 @@ export default fp(
         clientConnections.end(socket)
         return false
       }
-      response.on('finish', () => {
+      response.once('finish', () => {
         marketPages.giveBack(body)
         clientConnections.end(socket)
       })

@@ -252,6 +252,58 @@ export const ConfigSchema = Type.Object({
     maximum: 100_000,
     default: 64
   }),
+  REDIS_URL: Type.String({
+    description: 'Redis for the cache and for replicas, redis://user:password@host:6379/0; empty means none',
+    pattern: '^$|^rediss?://',
+    default: ''
+  }),
+  ROLE: Type.Enum(['all', 'ingest', 'api'], {
+    type: 'string',
+    description:
+      'all: reads the venues and serves, alone; ingest: reads its share of the markets and writes them to Redis; api: serves what the ingest processes wrote',
+    default: 'all'
+  }),
+  CLUSTER_NAME: Type.String({
+    description: 'Which cluster of one Redis this process belongs to',
+    pattern: '^[A-Za-z0-9_-]{1,40}$',
+    default: 'crossbook'
+  }),
+  SHARDS: Type.Integer({
+    description: 'Parts that the markets of a cluster are divided into; the same for all its processes',
+    minimum: 1,
+    maximum: 256,
+    default: 32
+  }),
+  LEASE_MS: Type.Integer({
+    description: 'An ingest process that is not heard of for this long loses its markets, milliseconds',
+    minimum: 1_000,
+    maximum: 60_000,
+    default: 4_000
+  }),
+  REPLICA_LAG_MAX_MS: Type.Integer({
+    description: 'A replica serves books that are further behind than this as stale, milliseconds',
+    minimum: 1_000,
+    maximum: 600_000,
+    default: 3_000
+  }),
+  CACHE_TTL_MARKET_S: Type.Integer({
+    description: 'How long Redis keeps market:{venue}:{id} after it was last written or confirmed, seconds',
+    minimum: 2,
+    maximum: 86_400,
+    default: 300
+  }),
+  CACHE_TTL_BOOK_S: Type.Integer({
+    description: 'The same for orderbook:{venue}:{id}, seconds',
+    minimum: 2,
+    maximum: 86_400,
+    default: 10
+  }),
+  CACHE_TTL_PRICE_S: Type.Integer({
+    description: 'The same for price:{venue}:{id}, seconds',
+    minimum: 2,
+    maximum: 86_400,
+    default: 5
+  }),
   OPERATOR_API_KEY: Type.String({
     description: 'Key of operator calls, such as to start a renewal; without it they are refused',
     pattern: '^(\\S{16,})?$',

@@ -325,6 +325,24 @@ export const EXAMPLES = {
         withheld: 4,
         withheldByReason: { bid_not_below_ask: 4 }
       }
+    },
+    replication: {
+      role: 'ingest',
+      shards: 32,
+      redis: { state: 'ready', lastError: null, connects: 1 },
+      leases: { member: 'gateway-1-4711-1f2e3d4c', members: 2, held: 18, share: 18 },
+      writer: { entries: 48_112, failures: 0, fenced: 0, backlogMs: 12 },
+      replica: null,
+      cache: {
+        written: 91_204,
+        refreshed: 240_118,
+        pending: 3,
+        writeFailures: 0,
+        hits: 0,
+        misses: 0,
+        readFailures: 0
+      },
+      booksByState: { live: 561 }
     }
   }
 }

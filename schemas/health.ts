@@ -7,6 +7,7 @@ import {
   type IncidentsHealth,
   type LivenessHealthSchema
 } from './integrity.ts'
+import { REPLICATION_HEALTH_SCHEMAS, type ReplicationHealth } from './replication-health.ts'
 import { type StreamHealth, StreamHealthSchema } from './stream-health.ts'
 import { VERDICT_SOURCES } from './verdict.ts'
 
@@ -186,7 +187,7 @@ export const HealthSchema = Type.Object(
     status: Type.Enum(['ok', 'degraded', 'starting'], {
       type: 'string',
       description:
-        'starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, or a circuit breaker is not closed'
+        'starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, a circuit breaker is not closed, Redis is away, or a replica lags'
     }),
     startedAt: dateTime('When the process started to serve'),
     uptimeMs: milliseconds('Time since then'),
@@ -216,7 +217,8 @@ export const HealthSchema = Type.Object(
     ),
     validation: Type.Unsafe<ValidationHealth>(Type.Ref('ValidationHealth')),
     history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth'))),
-    stream: Type.Unsafe<StreamHealth>(Type.Ref('StreamHealth'))
+    stream: Type.Unsafe<StreamHealth>(Type.Ref('StreamHealth')),
+    replication: nullable(Type.Unsafe<ReplicationHealth>(Type.Ref('ReplicationHealth')))
   },
   { $id: 'Health', additionalProperties: false, description: 'The full status' }
 )
@@ -234,5 +236,6 @@ export const HEALTH_SCHEMAS = [
   ValidationHealthSchema,
   ...HISTORY_HEALTH_SCHEMAS,
   StreamHealthSchema,
+  ...REPLICATION_HEALTH_SCHEMAS,
   HealthSchema
 ]

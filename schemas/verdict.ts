@@ -5,7 +5,8 @@ export const VERDICT_STATES = ['syncing', 'live', 'stale', 'suspect', 'halted', 
 export const VerdictStateSchema = Type.Enum([...VERDICT_STATES], {
   type: 'string',
   description:
-    'syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down or polling overdue; ' +
+    'syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down, polling overdue, or a ' +
+    'replica too far behind; ' +
     'suspect: a message was lost or not understood, or a proof failed; halted: the venue paused trading; ' +
     'closed: trading has ended'
 })

@@ -83,6 +83,7 @@ function listen(parser, left) {
     if (skip) left.add(typeof skip === 'string' ? `${name}: ${skip}` : name)
   })
   parser.on('comment', (comment) => {
-    if (/left out/.test(comment) && !comment.includes('Subtest:')) left.add(comment.replace(/^#\s*/, '').trim())
+    if (/left out/.test(comment) && !comment.includes('Subtest:'))
+      left.add(comment.replace(/^#\s*/, '').trim())
   })
 }

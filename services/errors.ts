@@ -146,3 +146,8 @@ export class StreamRefusedError extends CrossbookError {
     this.retryAfterSeconds = retryAfterSeconds
   }
 }
+
+/** Redis did not do what it was asked: it is away, or too slow, or it refused. What is in memory goes on being served. */
+export class RedisUnavailableError extends CrossbookError {
+  readonly code = 'REDIS_UNAVAILABLE'
+}

@@ -2,7 +2,7 @@ import { envSchema } from 'env-schema'
 import { type Config, ConfigSchema } from '../schemas/config.ts'
 import { ConfigError } from './errors.ts'
 
-const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET', 'OPERATOR_API_KEY'])
+const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET', 'OPERATOR_API_KEY', 'REDIS_URL'])
 
 const URLS = [
   'KALSHI_HTTP_BASE',
@@ -34,6 +34,7 @@ export function readSettings(environment: Record<string, string | undefined>): C
   assertUrls(config)
   assertOrigins(config)
   assertVenues(config)
+  assertRole(config)
   if ((config.KALSHI_API_KEY === '') !== (config.KALSHI_API_SECRET === '')) {
     const [missing, present] =
       config.KALSHI_API_KEY === ''
@@ -77,6 +78,14 @@ function assertVenues({ VENUES }: Config): void {
   const venues = listOf(VENUES)
   const twice = venues.find((venue, i) => venues.indexOf(venue) !== i)
   if (twice !== undefined) throw new ConfigError(`VENUES must name each venue once, but names ${twice} twice`)
+}
+
+function assertRole({ ROLE, REDIS_URL }: Config): void {
+  // The value may hold a password: it is in no sentence.
+  if (REDIS_URL !== '' && !URL.canParse(REDIS_URL))
+    throw new ConfigError('REDIS_URL must be a URL with a host, such as redis://user:password@host:6379/0')
+  if (ROLE !== 'all' && REDIS_URL === '')
+    throw new ConfigError(`ROLE ${ROLE} needs REDIS_URL: set it, or leave ROLE out to run alone`)
 }
 
 function validate(given: Record<string, string>): Config {

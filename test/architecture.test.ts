@@ -39,6 +39,13 @@ const MAY_IMPORT: Record<string, string[]> = {
     'services/numbers',
     'schemas'
   ],
+  'services/replication': [
+    'services/snapshots',
+    'services/integrity',
+    'services/orderbook',
+    'services/numbers',
+    'schemas'
+  ],
   'services/recycler': ['services/venue', 'services/numbers'],
   simulator: [],
   plugins: ['services', 'schemas'],

@@ -54,6 +54,7 @@ const unsynced: VenueFeed = {
   auditAgeMs: () => null,
   fetchTrades: async () => null,
   followed: () => null,
+  reselect: () => {},
   recycle: () => Promise.reject(new Error('there is nothing to renew'))
 }
 

@@ -44,6 +44,23 @@ export interface components {
             rejected: number;
             changedAt: string | null;
         };
+        /** @description The cache in Redis */
+        CacheHealth: {
+            /** @description Markets written */
+            written: number;
+            /** @description Markets whose keys were kept from expiring */
+            refreshed: number;
+            /** @description Markets that wait to be written */
+            pending: number;
+            /** @description Writes that failed */
+            writeFailures: number;
+            /** @description Reads that found something */
+            hits: number;
+            /** @description Reads that found nothing */
+            misses: number;
+            /** @description Reads that failed */
+            readFailures: number;
+        };
         /** @description One connection to a venue */
         ConnectionHealth: {
             /** @description Which connection */
@@ -67,7 +84,7 @@ export interface components {
         /** @description The full status */
         Health: {
             /**
-             * @description starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, or a circuit breaker is not closed
+             * @description starting: a venue never synchronised; degraded: a connection is not open, a venue refused us, a circuit breaker is not closed, Redis is away, or a replica lags
              * @enum {string}
              */
             status: "ok" | "degraded" | "starting";
@@ -110,6 +127,7 @@ export interface components {
             validation: components["schemas"]["ValidationHealth"];
             history: components["schemas"]["HistoryHealth"] | null;
             stream: components["schemas"]["StreamHealth"];
+            replication: components["schemas"]["ReplicationHealth"] | null;
         };
         /** @description How recording is doing */
         HistoryHealth: {
@@ -214,6 +232,17 @@ export interface components {
             /** @description Records lost */
             lostRecords: number;
         };
+        /** @description Which part of the markets is read here */
+        LeasesHealth: {
+            /** @description This process, as the others know it */
+            member: string;
+            /** @description Ingest processes that share the markets */
+            members: number;
+            /** @description Shards that this process writes */
+            held: number;
+            /** @description Shards that fall to this process */
+            share: number;
+        };
         /** @description One price and the total size resting there */
         Level: {
             /** @description Dollars per contract, 0 to 1, at most 4 decimals */
@@ -264,6 +293,69 @@ export interface components {
             maxMs: number | null;
             /** @description Books that were subscribed again after losses */
             resubscribed: number;
+        };
+        /** @description The connection to Redis */
+        RedisHealth: {
+            /**
+             * @description waiting: it is tried again; refused: it does not take our user or password
+             * @enum {string}
+             */
+            state: "connecting" | "ready" | "waiting" | "refused" | "stopped";
+            lastError: string | null;
+            /** @description Times that it was reached */
+            connects: number;
+        };
+        /** @description How a replica follows its writers */
+        ReplicaHealth: {
+            /** @description Every shard was filled once */
+            filled: boolean;
+            /** @description Shards that were */
+            filledShards: number;
+            /** @description Shards that are further behind than REPLICA_LAG_MAX_MS */
+            laggingShards: number;
+            lagMs: number | null;
+            /** @description Entries read */
+            entries: number;
+            /** @description Changes of markets in them */
+            changes: number;
+            /** @description Times that something was found missing */
+            gaps: number;
+            /** @description Shards filled from their whole books: at the start, and after gaps */
+            fills: number;
+            /** @description Entries that were not understood */
+            unreadable: number;
+            /** @description Markets that MAX_MARKETS_PER_VENUE leaves no room for */
+            withoutRoom: number;
+        };
+        /** @description What this process does with Redis; null without REDIS_URL */
+        ReplicationHealth: {
+            /**
+             * @description The setting ROLE
+             * @enum {string}
+             */
+            role: "all" | "ingest" | "api";
+            /** @description Parts that the markets are divided into */
+            shards: number;
+            redis: components["schemas"]["RedisHealth"];
+            leases: components["schemas"]["LeasesHealth"] | null;
+            writer: components["schemas"]["ReplicationWriterHealth"] | null;
+            replica: components["schemas"]["ReplicaHealth"] | null;
+            cache: components["schemas"]["CacheHealth"];
+            /** @description Markets served here by the state of their verdict */
+            booksByState: {
+                [key: string]: number;
+            };
+        };
+        /** @description What is written for replicas */
+        ReplicationWriterHealth: {
+            /** @description Entries written */
+            entries: number;
+            /** @description Writes that failed and were made again */
+            failures: number;
+            /** @description Writes that Redis refused because the shard is another’s now */
+            fenced: number;
+            /** @description Age of the oldest change that Redis has not confirmed, milliseconds */
+            backlogMs: number;
         };
         /** @description One host that is asked over REST */
         RestHostHealth: {
@@ -360,7 +452,7 @@ export interface components {
              */
             status?: "pending" | "open" | "halted" | "closed" | "settled";
             /**
-             * @description syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down or polling overdue; suspect: a message was lost or not understood, or a proof failed; halted: the venue paused trading; closed: trading has ended
+             * @description syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down, polling overdue, or a replica too far behind; suspect: a message was lost or not understood, or a proof failed; halted: the venue paused trading; closed: trading has ended
              * @enum {string}
              */
             state?: "syncing" | "live" | "stale" | "suspect" | "halted" | "closed";
@@ -742,7 +834,7 @@ export interface components {
         /** @description How far the book can be trusted, and why */
         Verdict: {
             /**
-             * @description syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down or polling overdue; suspect: a message was lost or not understood, or a proof failed; halted: the venue paused trading; closed: trading has ended
+             * @description syncing: no snapshot yet; live: in sequence and connected; stale: the connection is down, polling overdue, or a replica too far behind; suspect: a message was lost or not understood, or a proof failed; halted: the venue paused trading; closed: trading has ended
              * @enum {string}
              */
             state: "syncing" | "live" | "stale" | "suspect" | "halted" | "closed";
@@ -768,17 +860,23 @@ export interface components {
 }
 export type AuditHealth = components['schemas']['AuditHealth']
 export type BreakerHealth = components['schemas']['BreakerHealth']
+export type CacheHealth = components['schemas']['CacheHealth']
 export type ConnectionHealth = components['schemas']['ConnectionHealth']
 export type Health = components['schemas']['Health']
 export type HistoryHealth = components['schemas']['HistoryHealth']
 export type Incident = components['schemas']['Incident']
 export type IncidentsHealth = components['schemas']['IncidentsHealth']
 export type JournalHealth = components['schemas']['JournalHealth']
+export type LeasesHealth = components['schemas']['LeasesHealth']
 export type Level = components['schemas']['Level']
 export type LivenessHealth = components['schemas']['LivenessHealth']
 export type Quote = components['schemas']['Quote']
 export type Quotes = components['schemas']['Quotes']
 export type RecoveryHealth = components['schemas']['RecoveryHealth']
+export type RedisHealth = components['schemas']['RedisHealth']
+export type ReplicaHealth = components['schemas']['ReplicaHealth']
+export type ReplicationHealth = components['schemas']['ReplicationHealth']
+export type ReplicationWriterHealth = components['schemas']['ReplicationWriterHealth']
 export type RestHostHealth = components['schemas']['RestHostHealth']
 export type StreamBook = components['schemas']['StreamBook']
 export type StreamChange = components['schemas']['StreamChange']

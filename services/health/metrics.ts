@@ -1,6 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { Health, VenueHealth } from '../../schemas/health.ts'
 import type { HistoryHealth } from '../../schemas/history-health.ts'
+import type { ReplicationHealth } from '../../schemas/replication-health.ts'
 import { REASONS } from '../integrity/verdict.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import { type Labels, streamMetrics } from './stream-metrics.ts'
@@ -55,6 +56,7 @@ export class Metrics {
       set: (...metric) => this.set(...metric),
       count: (...metric) => this.count(...metric)
     })
+    if (health.replication !== null) this.replication(health.replication)
     this.oldestProofs()
     this.oldestAudits()
     return this.registry.metrics()
@@ -119,6 +121,51 @@ export class Metrics {
       this.count('crossbook_journal_lost_total', 'Records lost', status.lostRecords, { journal })
       this.count('crossbook_journal_bytes_total', 'Bytes written to files', status.bytesWritten, { journal })
     }
+  }
+
+  private replication({ redis, leases, writer, replica, cache }: ReplicationHealth): void {
+    this.set('crossbook_redis_ready', '1 while Redis answers', Number(redis.state === 'ready'))
+    this.count('crossbook_redis_connects_total', 'Times that Redis was reached', redis.connects, {})
+    if (leases !== null) {
+      this.set('crossbook_shards_held', 'Shards that this process writes', leases.held)
+      this.set('crossbook_ingest_members', 'Ingest processes that share the markets', leases.members)
+    }
+    if (writer !== null) {
+      this.set(
+        'crossbook_replication_backlog_seconds',
+        'Age of the oldest untold change',
+        writer.backlogMs / 1_000
+      )
+      const { entries, failures, fenced } = writer
+      for (const [what, count] of Object.entries({ entries, failures, fenced }))
+        this.count('crossbook_replication_writes_total', 'Writes of changes by how they ended', count, {
+          what
+        })
+    }
+    if (replica !== null) {
+      this.set('crossbook_replica_filled', '1 once every shard was filled', Number(replica.filled))
+      this.set('crossbook_replica_lagging_shards', 'Shards that are behind', replica.laggingShards)
+      if (replica.lagMs !== null)
+        this.set(
+          'crossbook_replica_lag_seconds',
+          'Lag of the shard that is furthest behind',
+          replica.lagMs / 1_000
+        )
+      const { entries, changes, gaps, fills, unreadable } = replica
+      for (const [what, count] of Object.entries({ entries, changes, gaps, fills, unreadable }))
+        this.count('crossbook_replica_total', 'What a replica did', count, { what })
+    }
+    for (const [what, count] of Object.entries({
+      hit: cache.hits,
+      miss: cache.misses,
+      failure: cache.readFailures
+    }))
+      this.count('crossbook_cache_reads_total', 'Reads of the cache by what they found', count, { what })
+    const writes = { written: cache.written, refreshed: cache.refreshed, failure: cache.writeFailures }
+    for (const [what, count] of Object.entries(writes))
+      this.count('crossbook_cache_writes_total', 'Markets written to the cache or kept in it', count, {
+        what
+      })
   }
 
   private venue(health: VenueHealth): void {

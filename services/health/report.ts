@@ -1,6 +1,7 @@
 import type { Health, VenueHealth } from '../../schemas/health.ts'
 import type { HistoryHealth } from '../../schemas/history-health.ts'
 import type { IncidentsHealth } from '../../schemas/integrity.ts'
+import type { ReplicationHealth } from '../../schemas/replication-health.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { isoTime } from '../snapshots/aggregate.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
@@ -78,9 +79,13 @@ export function incidentsHealth(incidents: Incidents): IncidentsHealth {
   }
 }
 
-/** Returns the one word for all venues together. */
-export function overallStatus(statuses: readonly FeedStatus[]): Health['status'] {
-  if (statuses.some(({ synced }) => !synced)) return 'starting'
+/** Returns the one word for all venues together, and for what comes from or goes to Redis. */
+export function overallStatus(
+  statuses: readonly FeedStatus[],
+  replication: ReplicationHealth | null = null
+): Health['status'] {
+  if (statuses.some(({ synced }) => !synced) || replication?.replica?.filled === false) return 'starting'
+  if (replication !== null && isHampered(replication)) return 'degraded'
   const isWell = statuses.every(
     ({ refused, connections, rest }) =>
       !refused &&
@@ -88,6 +93,10 @@ export function overallStatus(statuses: readonly FeedStatus[]): Health['status']
       rest.hosts.every(({ breaker }) => breaker.state === 'closed')
   )
   return isWell ? 'ok' : 'degraded'
+}
+
+function isHampered({ redis, replica }: ReplicationHealth): boolean {
+  return redis.state !== 'ready' || (replica !== null && replica.laggingShards > 0)
 }
 
 function breakerHealth({ changedAtMs, ...breaker }: BreakerStatus) {

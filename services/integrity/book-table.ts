@@ -125,6 +125,17 @@ export class BookTable {
     this.become(slot, before, before & ~ANSWERED_BY_SNAPSHOT)
   }
 
+  /**
+   * Takes over all reasons at once, as a replica does that is told them, and touches the slot whether they are new or not:
+   * the change of the book that they belong to is whole then.
+   */
+  assume(slot: number, reasons: number): void {
+    const before = this.verdicts.reasons[slot] as number
+    this.verdicts.reasons[slot] = reasons
+    if (stateOf(before) !== stateOf(reasons)) this.onState(slot)
+    this.touch(slot)
+  }
+
   private hearWith(listeners: readonly BookListener[]): void {
     const [first = null] = listeners
     this.listeners = listeners

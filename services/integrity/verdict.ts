@@ -25,7 +25,10 @@ export const REASONS = [
   ['refused', 'stale'],
   ['disconnected', 'stale'],
   ['silent', 'stale'],
-  ['poll_overdue', 'stale']
+  ['poll_overdue', 'stale'],
+  // Appended, since the book log keeps these as bits: what only a replica says of the books that it follows.
+  ['replica_gap', 'suspect'],
+  ['replica_lagging', 'stale']
 ] as const satisfies readonly (readonly [string, VerdictState])[]
 export type VerdictReason = (typeof REASONS)[number][0]
 

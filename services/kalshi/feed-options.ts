@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
+import type { Market } from '../../schemas/market.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import type { MarketSink } from '../venue/catalogue.ts'
 import type { HistoryTaps } from '../venue/wire-tap.ts'
@@ -32,6 +33,8 @@ export interface KalshiFeedOptions {
   incidents?: Incidents
   /** Who keeps history; null: nobody does, and trades are not subscribed. */
   history?: HistoryTaps | null
+  /** Which markets are this process's to read: all, unless several share them. */
+  reads?: (market: Market) => boolean
   /** For each way of mending a gap before the next is tried. */
   gapTimeoutMs?: number
   /** Between two looks at whether the exchange has paused trading. */

@@ -68,6 +68,7 @@ export class KalshiFeed implements VenueFeed {
     this.options = {
       incidents: new Incidents(),
       history: null,
+      reads: () => true,
       gapTimeoutMs: 5_000,
       pauseCheckMs: 15_000,
       refusedRetryMs: 600_000,
@@ -140,6 +141,7 @@ export class KalshiFeed implements VenueFeed {
       onUnfollow: (tickers) => this.unfollow(tickers),
       onReactivated: (market) => this.reactivated(market),
       onSettled: () => this.exchange.flag(),
+      reads: this.options.reads,
       log,
       now,
       steadyNow,
@@ -215,6 +217,10 @@ export class KalshiFeed implements VenueFeed {
 
   followed(): ReadonlyMap<string, unknown> | null {
     return this.markets.status.lastAtMs === null ? null : this.markets.followed()
+  }
+
+  reselect(): void {
+    this.markets.reselect()
   }
 
   auditAgeMs(slot: number): number | null {

@@ -33,6 +33,8 @@ export interface KalshiMarketsOptions {
   onReactivated: (market: ServedMarket) => void
   /** Markets have changed, and all that follows from it is done. */
   onSettled: () => void
+  /** Which markets are this process's to read: all, unless several share them. */
+  reads?: (market: Market) => boolean
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
   /** Never jumps: for durations only. */
@@ -72,10 +74,11 @@ export class KalshiMarkets {
       now: Date.now,
       steadyNow: performance.now.bind(performance),
       random: Math.random,
+      reads: () => true,
       ...options
     }
-    const { sink, maxMarkets, retentionMs, intervalMs, log, now, random } = this.options
-    this.catalogue = new Catalogue({ venue: 'kalshi', sink, maxMarkets, retentionMs, now })
+    const { sink, maxMarkets, retentionMs, intervalMs, reads, log, now, random } = this.options
+    this.catalogue = new Catalogue({ venue: 'kalshi', sink, maxMarkets, retentionMs, reads, now })
     this.clock = new MarketClock({ onDue: (id) => this.due(id), now })
     this.lookUps = new LookUps({
       lookUp: async (tickers) => this.takeSingly(await options.discovery.lookUp(tickers)),
@@ -124,6 +127,18 @@ export class KalshiMarkets {
   /** Brings the next discovery forward: messages were lost. */
   rediscover(): void {
     this.rounds.soon()
+  }
+
+  /** Takes over that other markets are ours to read; what is known of those that came is looked at anew soon. */
+  reselect(): void {
+    if (this.isStopped || this.status.lastAtMs === null) return
+    const change = this.catalogue.reselect()
+    this.takenOver(
+      change.added.map(({ market }) => ({ market })),
+      change
+    )
+    this.status.selected = this.catalogue.size
+    if (change.added.length > 0) this.rediscover()
   }
 
   /** Discovers now; returns why it failed, null when it did not. */
@@ -302,7 +317,7 @@ export class KalshiMarkets {
   }
 
   /** Settles at once: a slot that was freed must not be another market's while a frame still finds it. */
-  private takenOver(found: readonly Discovered[], { dropped }: CatalogueChange): void {
+  private takenOver(found: readonly Pick<Discovered, 'market'>[], { dropped }: CatalogueChange): void {
     for (const { market } of found) {
       this.schedule(market.id)
       this.unsettled.add(market.id)

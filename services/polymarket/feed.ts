@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../../schemas/config.ts'
+import type { Market } from '../../schemas/market.ts'
 import { Incidents } from '../integrity/incidents.ts'
 import { breakerLimits } from '../venue/breaker.ts'
 import type { MarketSink } from '../venue/catalogue.ts'
@@ -53,6 +54,8 @@ export interface PolymarketFeedOptions {
   incidents?: Incidents
   /** Who keeps history; null: nobody does. */
   history?: HistoryTaps | null
+  /** Which markets are this process's to read: all, unless several share them. */
+  reads?: (market: Market) => boolean
   now?: () => number
   /** Milliseconds on a clock that never jumps: whatever is waited for is measured by it. */
   steadyNow?: () => number
@@ -91,6 +94,7 @@ export class PolymarketFeed implements VenueFeed {
     log,
     incidents = new Incidents(),
     history = null,
+    reads = () => true,
     now = Date.now,
     steadyNow = performance.now.bind(performance),
     random = Math.random
@@ -134,6 +138,7 @@ export class PolymarketFeed implements VenueFeed {
       rest: this.rest,
       counters: this.books.counters,
       config,
+      reads,
       onAdded: (followed) => this.follow(followed),
       onDropped: (tokens, conditionId) => this.unfollow(tokens, conditionId),
       log,
@@ -226,6 +231,10 @@ export class PolymarketFeed implements VenueFeed {
 
   followed(): ReadonlyMap<string, unknown> | null {
     return this.markets.status.lastAtMs === null ? null : this.markets.followed()
+  }
+
+  reselect(): void {
+    this.markets.reselect()
   }
 
   auditAgeMs(slot: number): number | null {

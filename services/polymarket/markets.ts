@@ -39,6 +39,8 @@ export interface PolymarketMarketsOptions {
     | 'REDISCOVERY_INTERVAL_MS'
     | 'ENDED_MARKET_RETENTION_MS'
   >
+  /** Which markets are this process's to read: all, unless several share them. */
+  reads: (market: Market) => boolean
   onAdded: (followed: readonly FollowedMarket[]) => void
   onDropped: (tokens: Tokens, conditionId: string) => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
@@ -74,7 +76,7 @@ export class PolymarketMarkets {
   private timer: NodeJS.Timeout | null = null
 
   constructor(options: PolymarketMarketsOptions) {
-    const { sink, config, counters, now, steadyNow } = options
+    const { sink, config, counters, reads, now, steadyNow } = options
     this.options = options
     this.tags = listOf(config.POLYMARKET_TAGS)
     this.named = new Set(listOf(config.POLYMARKET_CONDITION_IDS))
@@ -83,6 +85,7 @@ export class PolymarketMarkets {
       sink,
       maxMarkets: config.MAX_MARKETS_PER_VENUE,
       retentionMs: config.ENDED_MARKET_RETENTION_MS,
+      reads,
       now
     })
     this.hints = new HintQueue({
@@ -125,6 +128,15 @@ export class PolymarketMarkets {
   tokensOf(slot: number): Market['tokens'] {
     const id = this.idBySlot.get(slot)
     return id === undefined ? null : (this.options.sink.get(id)?.market.tokens ?? null)
+  }
+
+  /** Takes over that other markets are ours to read; what is known of those that came is looked at anew soon. */
+  reselect(): void {
+    if (this.isStopped || this.status.lastAtMs === null) return
+    const change = this.catalogue.reselect()
+    this.take(change)
+    this.status.selected = this.catalogue.size
+    if (change.added.length > 0) void this.discoverNow()
   }
 
   /** Returns why a discovery that begins after this call failed; null when it did not. */

@@ -35,6 +35,7 @@ export class SnapshotStore {
   private readonly byId = new Map<string, MarketRecord>()
   private readonly bySlot: (MarketRecord | undefined)[] = []
   private readonly bindingWatchers: BindingWatcher[] = []
+  private readonly eventWatchers: ((eventId: string) => void)[] = []
   private readonly verdictWatchers: ((slot: number) => void)[] = []
   /** What the watchers of verdicts heard last of each slot: its reasons, and its source above them. */
   private readonly told: Uint32Array
@@ -128,6 +129,7 @@ export class SnapshotStore {
     if (known !== undefined && JSON.stringify(known) === JSON.stringify(header)) return
     this.eventHeaders.set(header.id, header)
     this.catalogueVersion++
+    for (const watcher of this.eventWatchers) watcher(header.id)
     if (this.eventHeaders.size > this.eventMarkets.size + WAITING_EVENTS_MAX) this.forgetLoneEvents()
   }
 
@@ -136,7 +138,22 @@ export class SnapshotStore {
     const marketIds = this.eventMarkets.get(id)
     return header === undefined || marketIds === undefined
       ? undefined
-      : { ...header, marketIds: [...marketIds] }
+      : { ...header, marketIds: [...marketIds].sort() }
+  }
+
+  /** Returns all that is known of a market; undefined where it is not served. */
+  discovered(id: string): { market: Market; rules: string; event: EventHeader | null } | undefined {
+    const record = this.byId.get(id)
+    if (record === undefined) return undefined
+    const { market, rules } = record
+    const event = market.eventId === null ? null : (this.eventHeaders.get(market.eventId) ?? null)
+    return { market, rules, event }
+  }
+
+  /** Returns one served market of an event. */
+  marketOfEvent(id: string): MarketRecord | undefined {
+    const [first] = this.eventMarkets.get(id) ?? []
+    return first === undefined ? undefined : this.byId.get(first)
   }
 
   /** Ids of the events that have served markets, of one venue if it is given, in ascending order. */
@@ -175,6 +192,15 @@ export class SnapshotStore {
     return () => {
       const index = this.bindingWatchers.indexOf(watcher)
       if (index >= 0) this.bindingWatchers.splice(index, 1)
+    }
+  }
+
+  /** Calls `watcher` synchronously when what is known of an event is new; returns what ends it. It must not throw. */
+  watchEvents(watcher: (eventId: string) => void): () => void {
+    this.eventWatchers.push(watcher)
+    return () => {
+      const index = this.eventWatchers.indexOf(watcher)
+      if (index >= 0) this.eventWatchers.splice(index, 1)
     }
   }
 

@@ -25,6 +25,8 @@ export interface MarketSink {
   patch(id: string, change: Partial<Market>): void
   remove(id: string): void
   putEvent(event: EventHeader): void
+  /** Returns all that is known of a market, as a discovery found it. */
+  discovered(id: string): Discovered | undefined
 }
 
 /** What a discovery changed. `added` and `dropped` are what a feed subscribes and unsubscribes. */
@@ -39,6 +41,8 @@ export interface CatalogueOptions {
   sink: MarketSink
   maxMarkets: number
   retentionMs: number
+  /** Which of the selected markets are this process's to read: all, unless several share them. */
+  reads?: (market: Market) => boolean
   now?: () => number
 }
 
@@ -54,9 +58,11 @@ export class Catalogue {
   private readonly followed = new Map<string, ServedMarket>()
   /** Ended markets by the time they ended, oldest first. */
   private readonly ended = new Map<string, number>()
+  /** Selected markets that others read: at hand, should they become ours. */
+  private readonly others = new Map<string, Discovered>()
 
   constructor(options: CatalogueOptions) {
-    this.options = { now: Date.now, ...options }
+    this.options = { now: Date.now, reads: () => true, ...options }
   }
 
   get size(): number {
@@ -94,13 +100,23 @@ export class Catalogue {
         this.end(market.id, change)
       }
     }
-    for (const [id, served] of this.followed) {
-      if (selected.has(id)) continue
-      this.followed.delete(id)
-      this.options.sink.remove(id)
-      change.dropped.push(served)
-    }
+    for (const [id, served] of this.followed) if (!selected.has(id)) this.drop(served, change)
+    this.others.clear()
     for (const one of selected.values()) this.follow(one, change)
+    return change
+  }
+
+  /** Takes over that other markets are ours to read than before: drops those that are not, follows those that are. */
+  reselect(): CatalogueChange {
+    const { reads } = this.options
+    const change: CatalogueChange = { added: [], dropped: [] }
+    for (const served of this.followed.values())
+      if (!reads(served.market)) {
+        const { id } = served
+        this.others.set(id, this.options.sink.discovered(id) as Discovered)
+        this.drop(served, change)
+      }
+    for (const one of [...this.others.values()]) if (reads(one.market)) this.follow(one, change)
     return change
   }
 
@@ -109,6 +125,12 @@ export class Catalogue {
     const { sink } = this.options
     const { id } = one.market
     const known = this.followed.get(id)
+    this.others.delete(id)
+    if (!this.options.reads(one.market)) {
+      if (!hasEnded(one.market)) this.others.set(id, one)
+      if (known !== undefined) this.drop(known, change)
+      return change
+    }
     if (known === undefined && this.followed.size >= Math.floor(this.options.maxMarkets * KEEP_FACTOR))
       return change
     if (one.event !== null) sink.putEvent(one.event)
@@ -149,6 +171,12 @@ export class Catalogue {
       removed++
     }
     return removed
+  }
+
+  private drop(served: ServedMarket, change: CatalogueChange): void {
+    this.followed.delete(served.id)
+    this.options.sink.remove(served.id)
+    change.dropped.push(served)
   }
 
   private evictOldestEnded(): boolean {

@@ -111,6 +111,8 @@ export interface VenueFeed {
   status(): FeedStatus
   /** The markets that are followed now, by id; null before the first discovery. */
   followed(): ReadonlyMap<string, unknown> | null
+  /** Other markets are this process's to read than before: follows those that came, lets go of those that went. */
+  reselect(): void
   /** Milliseconds since the book in a slot was audited; null where it never was. */
   auditAgeMs(slot: number): number | null
   /** Renews every connection, make before break, and then what is known of the markets. One at a time. */

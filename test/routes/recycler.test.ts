@@ -19,6 +19,7 @@ async function setUp(t: Test, key = KEY) {
     auditAgeMs: () => null,
     fetchTrades: async () => null,
     followed: () => null,
+    reselect: () => {},
     recycle: () =>
       new Promise<VenueRecycle>((resolve) => {
         release = () =>

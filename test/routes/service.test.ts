@@ -70,7 +70,8 @@ function feed(
     auditAgeMs,
     recycle,
     fetchTrades,
-    followed: () => null
+    followed: () => null,
+    reselect: () => {}
   }
 }
 

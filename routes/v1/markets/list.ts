@@ -92,7 +92,8 @@ function sendGzip(reply: FastifyReply, bytes: Buffer): void {
 
 /** Sends a page and gives its buffer back once the kernel has it; a client that goes early costs the buffer. */
 function sendLent(reply: FastifyReply, body: PageBytes, pages: MarketPages): void {
-  reply.raw.on('finish', () => pages.giveBack(body))
+  // Once: an injected answer says twice that it is finished, and a buffer given back twice serves two pages.
+  reply.raw.once('finish', () => pages.giveBack(body))
   sendBytes(reply, JSON_TYPE, body.bytes)
 }
 

@@ -121,3 +121,38 @@ t.test('a byte index finds what a map of texts finds, through removals and growt
     { numRuns: 20 }
   )
 })
+
+t.test(
+  'of markets that several processes share, each follows its own, and takes over others at once',
+  async (t) => {
+    const store = new SnapshotStore({ capacityMarkets: 100, capacityLevels: 1_000 })
+    let mine = new Set(['kalshi:A', 'kalshi:B'])
+    const shared = new Catalogue({
+      venue: 'kalshi',
+      sink: store,
+      maxMarkets: 3,
+      retentionMs: 1_000,
+      reads: ({ id }) => mine.has(id)
+    })
+    const ids = (markets: Iterable<{ id: string }>) => [...markets].map(({ id }) => id).sort()
+    const all = [found('A', '9'), found('B', '8'), found('C', '7'), found('D', '6')]
+    t.strictSame(ids(shared.apply(all).added), ['kalshi:A', 'kalshi:B'])
+    t.strictSame(ids(store.records()), ['kalshi:A', 'kalshi:B'])
+    t.strictSame(shared.reselect(), { added: [], dropped: [] })
+
+    mine = new Set(['kalshi:B', 'kalshi:C', 'kalshi:D'])
+    const change = shared.reselect()
+    t.strictSame(ids(change.added), ['kalshi:C'], 'D is too quiet to be among the selected')
+    t.strictSame(ids(change.dropped), ['kalshi:A'])
+    t.strictSame(ids(store.records()), ['kalshi:B', 'kalshi:C'])
+
+    mine = new Set(['kalshi:A', 'kalshi:B', 'kalshi:C'])
+    t.strictSame(ids(shared.reselect().added), ['kalshi:A'], 'what was given away is still at hand')
+    t.comment('one that ends while another reads it does not come back')
+    mine = new Set(['kalshi:B'])
+    shared.reselect()
+    shared.follow(found('A', '9', 'settled'))
+    mine = new Set(['kalshi:A', 'kalshi:B'])
+    t.strictSame(ids(shared.reselect().added), [])
+  }
+)

@@ -1,0 +1,185 @@
+import type { MarketRecord } from '../snapshots/market-record.ts'
+import { encodeBook, encodeEntry, encodeMark, type MarketChange, type MarketGone } from './codec.ts'
+import type { ClusterKeys } from './keys.ts'
+import { MARK_FIELD } from './keys.ts'
+import type { Lease } from './lease.ts'
+import type { RedisArgument } from './redis.ts'
+
+/** What a shard's output takes from: the markets and what is untold of them. */
+export interface ChangeSource {
+  at(slot: number): MarketRecord | undefined
+  has(id: string): boolean
+  take(record: MarketRecord): MarketChange | null
+  snapshot(record: MarketRecord): MarketChange
+}
+
+export interface ShardOutputOptions {
+  shard: number
+  lease: Lease
+  keys: ClusterKeys
+  source: ChangeSource
+  /** Slots of the markets that are served when the shard was taken over. */
+  slots: Iterable<number>
+  /** Of these venues, markets are complete once those were told. */
+  completeFor: () => string[]
+}
+
+/** Entries of a stream that Redis keeps, about: some minutes of a busy shard. */
+const STREAM_LENGTH = 4_096
+/** Markets in one entry at most, so that neither it nor the turn that encodes it grows with a shard. */
+const MARKETS_PER_WRITE = 200
+/** A replica that hears nothing for longer than some of these knows that it lags. */
+const HEARTBEAT_MS = 500
+const SNAPSHOT_EVERY_MS = 1_000
+/** What a cluster that is gone leaves in Redis goes too. */
+const KEEP_MS = 3_600_000
+
+interface Write {
+  args: RedisArgument[]
+  /** The number of its entry; null where it has none. */
+  number: number | null
+  /** When it was made. */
+  sinceMs: number
+}
+
+/**
+ * What one process writes of one shard under one lease: entries of changes in their order, and the markets whole now and
+ * then. One write is under way at a time; one that failed is sent again as it was, and a replica passes over an entry
+ * that it has.
+ */
+export class ShardOutput {
+  readonly lease: Lease
+  private readonly options: ShardOutputOptions
+  /** Slots with something untold, oldest first, and since when. */
+  private readonly dirty = new Map<number, number>()
+  /** Slots whose whole book is due. */
+  private stale = new Set<number>()
+  /** Of the round of whole books that is being written. */
+  private round: Set<number> | null = null
+  private roundMark = { number: 0, entryId: '' }
+  private readonly gone = new Set<string>()
+  private goneFields: string[] = []
+  private number = 0
+  private acknowledged = { number: 0, entryId: '' }
+  private isComplete = false
+  private isStarted = false
+  private unanswered: Write | null = null
+  private heardAtMs = Number.NEGATIVE_INFINITY
+  private snapshotAtMs = Number.NEGATIVE_INFINITY
+  isWriting = false
+
+  constructor(options: ShardOutputOptions) {
+    this.options = options
+    this.lease = options.lease
+    for (const slot of options.slots) this.changed(slot, 0)
+  }
+
+  changed(slot: number, nowMs: number): void {
+    if (!this.dirty.has(slot)) this.dirty.set(slot, nowMs)
+    this.stale.add(slot)
+  }
+
+  removed(slot: number, id: string): void {
+    this.dirty.delete(slot)
+    this.stale.delete(slot)
+    this.round?.delete(slot)
+    this.gone.add(id)
+  }
+
+  /** Age of the oldest change that Redis has not confirmed, milliseconds. */
+  backlogMs(nowMs: number): number {
+    const [oldestMs] = this.dirty.values()
+    const sinceMs = this.unanswered?.sinceMs ?? (oldestMs || nowMs)
+    return Math.max(0, Math.round(nowMs - sinceMs))
+  }
+
+  /** Returns the operations of the next write, the same again until it is answered; null when nothing is due. */
+  next(nowMs: number): RedisArgument[] | null {
+    if (this.unanswered === null) this.unanswered = this.compose(nowMs)
+    return this.unanswered?.args ?? null
+  }
+
+  /** The write that `next` returned is in Redis. */
+  written(entryId: string): void {
+    const write = this.unanswered
+    this.unanswered = null
+    if (write?.number != null) this.acknowledged = { number: write.number, entryId }
+  }
+
+  private compose(nowMs: number): Write | null {
+    const args: RedisArgument[] = []
+    const { keys, shard } = this.options
+    if (!this.isStarted) {
+      this.isStarted = true
+      // What an earlier epoch left is not what this one is complete up to.
+      args.push('d', keys.books(shard))
+    }
+    const number = this.composeEntry(args, nowMs)
+    this.composeBooks(args, nowMs)
+    return args.length === 0 ? null : { args, number, sinceMs: nowMs }
+  }
+
+  private composeEntry(args: RedisArgument[], nowMs: number): number | null {
+    const { keys, shard, source, completeFor, lease } = this.options
+    const isDue =
+      this.dirty.size > 0 || this.gone.size > 0 || !this.isComplete || nowMs - this.heardAtMs >= HEARTBEAT_MS
+    if (!isDue) return null
+    const changes: (MarketChange | MarketGone)[] = []
+    for (const id of this.gone) {
+      // One that came back since is told whole.
+      if (source.has(id)) continue
+      changes.push([id])
+      this.goneFields.push(id)
+    }
+    this.gone.clear()
+    const [oldestMs] = this.dirty.values()
+    const backlogMs = oldestMs === undefined || oldestMs === 0 ? 0 : Math.max(0, nowMs - oldestMs)
+    for (const slot of this.dirty.keys()) {
+      if (changes.length >= MARKETS_PER_WRITE) break
+      this.dirty.delete(slot)
+      const record = source.at(slot)
+      const change = record === undefined ? null : source.take(record)
+      if (change !== null) changes.push(change)
+    }
+    const completes = !this.isComplete && this.dirty.size === 0
+    const entry = encodeEntry({
+      epoch: lease.epoch,
+      number: ++this.number,
+      backlogMs: Math.round(backlogMs),
+      changes,
+      completeFor: completes ? completeFor() : null
+    })
+    this.isComplete ||= completes
+    this.heardAtMs = nowMs
+    args.push('x', keys.changes(shard), STREAM_LENGTH, entry)
+    return this.number
+  }
+
+  /** Whole books go in rounds: when one is over, they are complete up to where the stream was when it began. */
+  private composeBooks(args: RedisArgument[], nowMs: number): void {
+    const { keys, shard, source, lease } = this.options
+    // What Redis has not confirmed yet may be in no stream.
+    if (this.round === null) {
+      if (!this.isComplete || this.acknowledged.number === 0) return
+      if (nowMs - this.snapshotAtMs < SNAPSHOT_EVERY_MS) return
+      this.snapshotAtMs = nowMs
+      this.round = this.stale
+      this.stale = new Set()
+      this.roundMark = this.acknowledged
+    }
+    const books = keys.books(shard)
+    for (const id of this.goneFields) if (!source.has(id)) args.push('f', books, id)
+    this.goneFields = []
+    let left = MARKETS_PER_WRITE
+    for (const slot of this.round) {
+      if (left-- === 0) return
+      this.round.delete(slot)
+      const record = source.at(slot)
+      if (record === undefined) continue
+      args.push('h', books, record.id, encodeBook(lease.epoch, source.snapshot(record)))
+    }
+    this.round = null
+    args.push('h', books, MARK_FIELD, encodeMark({ epoch: lease.epoch, ...this.roundMark }))
+    args.push('e', books, KEEP_MS, 'e', keys.changes(shard), KEEP_MS)
+  }
+}

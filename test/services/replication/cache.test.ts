@@ -1,0 +1,66 @@
+import { decode } from '@msgpack/msgpack'
+import t from 'tap'
+import { NO } from '../../../services/orderbook/arena.ts'
+import { getAggregate } from '../../../services/snapshots/aggregate.ts'
+import { market, serve } from '../../helper.ts'
+import { startRole } from './apps.ts'
+import { inspector, NO_REDIS, OwnRedis, until } from './real-redis.ts'
+
+const SECONDS = { CACHE_TTL_MARKET_S: 8, CACHE_TTL_BOOK_S: 4, CACHE_TTL_PRICE_S: 2 }
+
+t.test(
+  'the cache holds markets, books and prices, alive as long as they are served',
+  { skip: NO_REDIS },
+  async (t) => {
+    const server = await OwnRedis.start(t)
+    if (server === null) return t.comment('skipped: redis-server is not installed')
+    const redis = inspector(t, server.url)
+    const app = await startRole(t, 'all', { REDIS_URL: server.url, CLUSTER_NAME: 'cache', ...SECONDS })
+    const store = app.snapshotStore
+    const record = serve(store, market(1))
+    const keys = ['market:kalshi:KXTEST-0001', 'orderbook:kalshi:KXTEST-0001', 'price:kalshi:KXTEST-0001']
+    const read = async (key: string) => {
+      const bytes = await redis.getBuffer(key)
+      return bytes === null ? null : (decode(bytes) as Record<string, unknown>)
+    }
+    await until(async () => (await redis.exists(keys)) === 3, 'all three are there')
+    const { orderBook, quotes, verdict, lastUpdatedMs } = getAggregate(store, record, 100)
+    t.strictSame(await read(keys[0] as string), { market: record.market, rules: record.rules })
+    t.strictSame(await read(keys[1] as string), { id: record.id, orderBook, verdict, lastUpdatedMs })
+    t.strictSame(await read(keys[2] as string), { id: record.id, quotes, verdict, lastUpdatedMs })
+    t.ok((await redis.pttl(keys[2] as string)) <= 2_000)
+    t.ok((await redis.pttl(keys[0] as string)) > 4_000)
+
+    t.comment('a quiet book does not expire')
+    const quietUntilMs = performance.now() + 5_000
+    let gone = 0
+    await until(async () => {
+      if ((await redis.exists(keys)) !== 3) gone++
+      return performance.now() > quietUntilMs
+    }, 'it was quiet for long')
+    t.equal(gone, 0)
+
+    t.comment('a change is there soon, and Redis that lost everything is filled again')
+    store.books.arena.setLevel(record.slot, NO, 6_600, 5_000_000)
+    store.books.touch(record.slot)
+    await until(async () => {
+      const book = (await read(keys[1] as string)) as { orderBook: { asks: { price: string }[] } } | null
+      return book?.orderBook.asks[0]?.price === '0.34'
+    }, 'the change is there')
+    await server.kill()
+    await server.run()
+    await until(async () => (await redis.exists(keys).catch(() => 0)) === 3, 'all three are there again')
+
+    t.comment('reads are counted, and hit or miss')
+    const { cache } = app.replication as NonNullable<typeof app.replication>
+    t.match(await cache.getBook('kalshi', 'KXTEST-0001'), { id: record.id })
+    t.match(await cache.getPrice('kalshi', 'KXTEST-0001'), { quotes: { usable: true } })
+    t.match(await cache.getMarket('kalshi', 'KXTEST-0001'), { rules: record.rules })
+    t.equal(await cache.getMarket('kalshi', 'NONE'), null)
+    t.match(app.getHealth().replication?.cache, { hits: 3, misses: 1, readFailures: 0 })
+    t.match((await app.inject('/metrics')).body, /crossbook_cache_reads_total\{what="hit"\} 3/)
+
+    store.remove(record.id)
+    await until(async () => (await redis.exists(keys)) === 0, 'what is no longer served expires')
+  }
+)
