@@ -66,10 +66,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(snapshotStore)
   await app.register(hotPages)
   await app.register(venueFeeds)
-  await app.register(replication)
   await app.register(incidents)
   if (options.feeds !== 'none') await app.register(history)
   await app.register(tradeBus)
+  await app.register(replication)
   await app.register(stream)
   if (options.feeds !== 'none') {
     await app.register(kalshiFeed)

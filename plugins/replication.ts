@@ -15,6 +15,7 @@ export default fp(
       store: app.snapshotStore,
       config: app.config,
       venues: () => app.venueFeeds.map((feed) => ({ venue: feed.venue, isKnown: feed.followed() !== null })),
+      trades: app.tradeBus,
       onShares: () => {
         for (const feed of app.venueFeeds) feed.reselect()
       },
@@ -26,5 +27,5 @@ export default fp(
     // Before the feeds end, which takes longer: others may have our markets as soon as we know that we go.
     app.addHook('preClose', async () => replication.stop())
   },
-  { name: 'replication', dependencies: ['config', 'snapshot-store', 'venue-feeds'] }
+  { name: 'replication', dependencies: ['config', 'snapshot-store', 'venue-feeds', 'trade-bus'] }
 )

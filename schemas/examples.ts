@@ -331,7 +331,7 @@ export const EXAMPLES = {
       shards: 32,
       redis: { state: 'ready', lastError: null, connects: 1 },
       leases: { member: 'gateway-1-4711-1f2e3d4c', members: 2, held: 18, share: 18 },
-      writer: { entries: 48_112, failures: 0, fenced: 0, backlogMs: 12 },
+      writer: { entries: 48_112, failures: 0, fenced: 0, lostTrades: 0, backlogMs: 12 },
       replica: null,
       cache: {
         written: 91_204,

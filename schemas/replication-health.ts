@@ -32,6 +32,7 @@ const ReplicationWriterHealthSchema = Type.Object(
     entries: count('Entries written'),
     failures: count('Writes that failed and were made again'),
     fenced: count('Writes that Redis refused because the shard is another’s now'),
+    lostTrades: count('Trades that were told to no replica, because Redis was away for too long'),
     backlogMs: milliseconds('Age of the oldest change that Redis has not confirmed')
   },
   { $id: 'ReplicationWriterHealth', additionalProperties: false, description: 'What is written for replicas' }

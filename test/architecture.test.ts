@@ -41,6 +41,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   'services/replication': [
     'services/snapshots',
+    'services/venue',
     'services/integrity',
     'services/orderbook',
     'services/numbers',

@@ -354,6 +354,8 @@ export interface components {
             failures: number;
             /** @description Writes that Redis refused because the shard is another’s now */
             fenced: number;
+            /** @description Trades that were told to no replica, because Redis was away for too long */
+            lostTrades: number;
             /** @description Age of the oldest change that Redis has not confirmed, milliseconds */
             backlogMs: number;
         };

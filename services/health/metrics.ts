@@ -136,8 +136,8 @@ export class Metrics {
         'Age of the oldest untold change',
         writer.backlogMs / 1_000
       )
-      const { entries, failures, fenced } = writer
-      for (const [what, count] of Object.entries({ entries, failures, fenced }))
+      const { entries, failures, fenced, lostTrades } = writer
+      for (const [what, count] of Object.entries({ entries, failures, fenced, lostTrades }))
         this.count('crossbook_replication_writes_total', 'Writes of changes by how they ended', count, {
           what
         })

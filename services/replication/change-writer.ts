@@ -1,5 +1,6 @@
 import type { ChangeConsumer } from '../snapshots/change-bus.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
 import type { ClusterKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
 import { MarketChanges } from './market-changes.ts'
@@ -26,6 +27,8 @@ export interface ChangeWriterStatus {
   failures: number
   /** Writes that Redis refused because the lease was no longer ours. */
   fenced: number
+  /** Trades that were told to no replica, because Redis was away for too long. */
+  lostTrades: number
   /** Age of the oldest change that Redis has not confirmed, milliseconds. */
   backlogMs: number
 }
@@ -50,6 +53,8 @@ export class ChangeWriter {
   private consumer: ChangeConsumer | null = null
   private timer: NodeJS.Timeout | null = null
   private next = 0
+  /** Of shards that are no longer ours. */
+  private lostTrades = 0
   private counts = { entries: 0, failures: 0, fenced: 0 }
   private readonly underWay = new Set<Promise<void>>()
 
@@ -114,15 +119,26 @@ export class ChangeWriter {
 
   /** Stops writing a shard at once. */
   drop(shard: number): void {
+    this.lostTrades += this.outputs.get(shard)?.lostTrades ?? 0
     this.outputs.delete(shard)
     for (const [slot, one] of this.shardOfSlot.entries()) if (one === shard) this.changes.forget(slot)
+  }
+
+  /** Tells a trade of a market of ours to the replicas. */
+  readonly traded = (trade: TradeNote): void => {
+    const slot = this.options.store.get(trade.marketId)?.slot
+    if (slot !== undefined) this.outputs.get(this.shardOfSlot[slot] as number)?.traded(trade)
   }
 
   status(): ChangeWriterStatus {
     let backlogMs = 0
     const nowMs = this.options.steadyNow()
-    for (const output of this.outputs.values()) backlogMs = Math.max(backlogMs, output.backlogMs(nowMs))
-    return { ...this.counts, backlogMs }
+    let { lostTrades } = this
+    for (const output of this.outputs.values()) {
+      backlogMs = Math.max(backlogMs, output.backlogMs(nowMs))
+      lostTrades += output.lostTrades
+    }
+    return { ...this.counts, lostTrades, backlogMs }
   }
 
   private plan(): void {

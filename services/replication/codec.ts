@@ -1,6 +1,7 @@
 import { Decoder, Encoder } from '@msgpack/msgpack'
 import type { EventHeader } from '../../schemas/event.ts'
 import type { Market } from '../../schemas/market.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
 
 /**
  * What passes between the processes of a cluster. It is private to them: prices and sizes are scaled integers, and what is
@@ -51,6 +52,8 @@ export interface ChangeEntry {
   /** How long the oldest change in it, or behind it, has waited at the writer, milliseconds. */
   backlogMs: number
   changes: (MarketChange | MarketGone)[]
+  /** What was traded since the entry before, in the order in which it was heard. */
+  trades: TradeNote[]
   /** After the first whole books of an epoch: of these venues, only what was told since its start is still served. */
   completeFor: string[] | null
 }
@@ -66,23 +69,25 @@ export interface ShardMark {
 const encoder = new Encoder({ ignoreUndefined: true })
 const decoder = new Decoder()
 
-export function encodeEntry({ epoch, number, backlogMs, changes, completeFor }: ChangeEntry): Buffer {
-  return encode([FORMAT, epoch, number, backlogMs, changes, completeFor])
+export function encodeEntry(entry: ChangeEntry): Buffer {
+  const { epoch, number, backlogMs, changes, completeFor, trades } = entry
+  return encode([FORMAT, epoch, number, backlogMs, changes, completeFor, trades])
 }
 
 /** Returns an entry; null where it is none of this version. */
 export function decodeEntry(bytes: Uint8Array): ChangeEntry | null {
   const read = decode(bytes)
   if (!Array.isArray(read) || read[0] !== FORMAT || !Array.isArray(read[4])) return null
-  const [, epoch, number, backlogMs, changes, completeFor] = read as [
+  const [, epoch, number, backlogMs, changes, completeFor, trades] = read as [
     number,
     number,
     number,
     number,
     never,
+    never,
     never
   ]
-  return { epoch, number, backlogMs, changes, completeFor }
+  return { epoch, number, backlogMs, changes, completeFor, trades }
 }
 
 /** A market whole, as the shard's hash keeps it, with the epoch of its version. */

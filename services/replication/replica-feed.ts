@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { reasonBit } from '../integrity/verdict.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
 import { type ChangeEntry, decodeBook, decodeEntry, decodeMark, type MarketChange } from './codec.ts'
 import { type ClusterKeys, MARK_FIELD } from './keys.ts'
 import type { RedisLink } from './redis.ts'
@@ -17,6 +18,7 @@ export interface ReplicaFeedOptions {
   shards: number
   /** Books that are further behind than this are stale. */
   lagMaxMs: number
+  onTrade: (trade: TradeNote) => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   steadyNow?: () => number
 }
@@ -178,13 +180,14 @@ export class ReplicaFeed {
     }
   }
 
-  private apply(shard: number, { epoch, changes, completeFor }: ChangeEntry): boolean {
+  private apply(shard: number, { epoch, changes, trades, completeFor }: ChangeEntry): boolean {
     let isWhole = true
     for (const change of changes) {
       this.counts.changes++
       if (change.length === 1) this.books.remove(shard, change[0])
       else if (this.applyChange(shard, epoch, change) === 'gap') isWhole = false
     }
+    for (const trade of trades) this.options.onTrade(trade)
     if (completeFor !== null) this.removeUntold(shard, epoch, new Set(completeFor))
     return isWhole
   }

@@ -4,6 +4,7 @@ import type { Config } from '../../schemas/config.ts'
 import type { Market } from '../../schemas/market.ts'
 import type { ReplicationHealth } from '../../schemas/replication-health.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import type { TradeBus } from '../venue/trade-bus.ts'
 import { CacheReader } from './cache-reader.ts'
 import { CacheWriter } from './cache-writer.ts'
 import { ChangeWriter } from './change-writer.ts'
@@ -34,6 +35,8 @@ export interface ReplicationOptions {
   >
   /** Venues that are run here; `isKnown` once their markets were discovered. */
   venues: () => readonly { venue: Venue; isKnown: boolean }[]
+  /** Every trade, from the feeds or from Redis. */
+  trades: Pick<TradeBus, 'listen' | 'tell'>
   /** Which markets are read here is another question now. */
   onShares: () => void
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
@@ -51,9 +54,10 @@ export class Replication {
   private readonly cacheWriter: CacheWriter | null = null
   private readonly replica: ReplicaFeed | null = null
   private readonly held = new Map<number, Lease>()
+  private deafen: () => void = () => {}
 
   constructor(options: ReplicationOptions) {
-    const { store, config, log, onShares } = options
+    const { store, config, log, trades, onShares } = options
     const { ROLE: role, SHARDS: shards } = config
     this.options = options
     this.redis = new RedisLink({ url: config.REDIS_URL, name: `crossbook-${role}`, log })
@@ -61,7 +65,15 @@ export class Replication {
     const keys = clusterKeys(config.CLUSTER_NAME, shards)
     this.cache = new CacheReader(redis)
     if (role === 'api') {
-      this.replica = new ReplicaFeed({ store, redis, keys, shards, lagMaxMs: config.REPLICA_LAG_MAX_MS, log })
+      this.replica = new ReplicaFeed({
+        store,
+        redis,
+        keys,
+        shards,
+        lagMaxMs: config.REPLICA_LAG_MAX_MS,
+        onTrade: trades.tell,
+        log
+      })
       return
     }
     this.cacheWriter = new CacheWriter({
@@ -114,12 +126,14 @@ export class Replication {
   start(): void {
     this.redis.start()
     this.changes?.start()
+    if (this.changes !== null) this.deafen = this.options.trades.listen(this.changes.traded)
     this.leases?.start()
     this.cacheWriter?.start()
     this.replica?.start()
   }
 
   async stop(): Promise<void> {
+    this.deafen()
     // First of all: others need not wait for what we hold.
     await this.leases?.stop()
     await Promise.all([this.changes?.stop(), this.cacheWriter?.stop(), this.replica?.stop()])

@@ -1,4 +1,5 @@
 import type { MarketRecord } from '../snapshots/market-record.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
 import { encodeBook, encodeEntry, encodeMark, type MarketChange, type MarketGone } from './codec.ts'
 import type { ClusterKeys } from './keys.ts'
 import { MARK_FIELD } from './keys.ts'
@@ -30,6 +31,10 @@ const STREAM_LENGTH = 4_096
 const MARKETS_PER_WRITE = 200
 /** A replica that hears nothing for longer than some of these knows that it lags. */
 const HEARTBEAT_MS = 500
+/** Trades in one entry at most. */
+const TRADES_PER_WRITE = 500
+/** Trades that wait while Redis is away; the oldest go first, and are counted. */
+const TRADES_WAITING_MAX = 10_000
 const SNAPSHOT_EVERY_MS = 1_000
 /** What a cluster that is gone leaves in Redis goes too. */
 const KEEP_MS = 3_600_000
@@ -59,6 +64,9 @@ export class ShardOutput {
   private roundMark = { number: 0, entryId: '' }
   private readonly gone = new Set<string>()
   private goneFields: string[] = []
+  private trades: TradeNote[] = []
+  /** Trades that found no room. */
+  lostTrades = 0
   private number = 0
   private acknowledged = { number: 0, entryId: '' }
   private isComplete = false
@@ -77,6 +85,13 @@ export class ShardOutput {
   changed(slot: number, nowMs: number): void {
     if (!this.dirty.has(slot)) this.dirty.set(slot, nowMs)
     this.stale.add(slot)
+  }
+
+  traded(trade: TradeNote): void {
+    this.trades.push(trade)
+    if (this.trades.length <= TRADES_WAITING_MAX) return
+    this.lostTrades += this.trades.length - TRADES_WAITING_MAX / 2
+    this.trades = this.trades.slice(-TRADES_WAITING_MAX / 2)
   }
 
   removed(slot: number, id: string): void {
@@ -122,7 +137,11 @@ export class ShardOutput {
   private composeEntry(args: RedisArgument[], nowMs: number): number | null {
     const { keys, shard, source, completeFor, lease } = this.options
     const isDue =
-      this.dirty.size > 0 || this.gone.size > 0 || !this.isComplete || nowMs - this.heardAtMs >= HEARTBEAT_MS
+      this.dirty.size > 0 ||
+      this.gone.size > 0 ||
+      this.trades.length > 0 ||
+      !this.isComplete ||
+      nowMs - this.heardAtMs >= HEARTBEAT_MS
     if (!isDue) return null
     const changes: (MarketChange | MarketGone)[] = []
     for (const id of this.gone) {
@@ -147,6 +166,7 @@ export class ShardOutput {
       number: ++this.number,
       backlogMs: Math.round(backlogMs),
       changes,
+      trades: this.trades.splice(0, TRADES_PER_WRITE),
       completeFor: completes ? completeFor() : null
     })
     this.isComplete ||= completes

@@ -9,6 +9,7 @@ import { ReplicaFeed } from '../../../services/replication/replica-feed.ts'
 import { ACQUIRE, RELEASE } from '../../../services/replication/scripts.ts'
 import { getDetail } from '../../../services/snapshots/aggregate.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import type { TradeNote } from '../../../services/venue/wire-tap.ts'
 import { createRandom } from '../../../simulator/model/random.ts'
 import { market, serve } from '../../helper.ts'
 import { inspector, NO_REDIS, ownCluster, REDIS_URL, until } from './real-redis.ts'
@@ -65,13 +66,21 @@ async function startWriter(t: Test, cluster: string, store: SnapshotStore) {
   return { writer, lost, take, release }
 }
 
-function startReplica(t: Test, cluster: string, store: SnapshotStore, redis: RedisLink, lagMaxMs = 60_000) {
+function startReplica(
+  t: Test,
+  cluster: string,
+  store: SnapshotStore,
+  redis: Pick<RedisLink, 'call' | 'isReady' | 'status'>,
+  lagMaxMs = 60_000,
+  onTrade: (trade: TradeNote) => void = () => {}
+) {
   const replica = new ReplicaFeed({
     store,
     redis,
     keys: clusterKeys(cluster, SHARDS),
     shards: SHARDS,
     lagMaxMs,
+    onTrade,
     log: silent
   })
   replica.start()
@@ -215,4 +224,30 @@ t.test('silence is lag, and lag is said of every book', { skip: NO_REDIS }, asyn
   await until(() => states().size === 1 && states().has('replica_lagging'), 'every book is stale')
   t.equal(replica.status().laggingShards, SHARDS)
   t.ok((replica.status().lagMs ?? 0) >= 1_500)
+})
+
+t.test('every trade reaches a replica once, in its order', { skip: NO_REDIS }, async (t) => {
+  const cluster = ownCluster()
+  inspector(t, REDIS_URL, cluster)
+  const source = newStore()
+  for (let n = 0; n < MARKETS; n++) serve(source, market(n))
+  const { writer, take } = await startWriter(t, cluster, source)
+  await take('writer')
+  const heard: TradeNote[] = []
+  const replica = startReplica(t, cluster, newStore(), await connect(t), 60_000, (trade) => heard.push(trade))
+  await until(() => replica.isFilled, 'the replica is filled')
+  const told = Array.from({ length: 2_000 }, (_, n) => ({
+    marketId: market(0).id,
+    tradeId: n % 2 === 0 ? `trade-${n}` : null,
+    venueTimeMs: n % 3 === 0 ? null : 1_700_000_000_000 + n,
+    receivedAtMs: 1_700_000_000_000 + n,
+    price: 1 + n,
+    size: 1_000_000 + n,
+    takerSide: (['yes', 'no', null] as const)[n % 3] ?? null
+  }))
+  for (const trade of told) writer.traded(trade)
+  writer.traded({ ...(told[0] as TradeNote), marketId: 'kalshi:NOT-SERVED' })
+  await until(() => heard.length >= told.length, 'all are heard')
+  t.strictSame(heard, told)
+  t.equal(writer.status().lostTrades, 0)
 })
