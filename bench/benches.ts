@@ -10,6 +10,7 @@ import { mixed } from './serve/mixed.ts'
 import { ndjson } from './serve/ndjson.ts'
 import { page } from './serve/page.ts'
 import { peer } from './serve/peer.ts'
+import { stream } from './stream/stream.ts'
 
 /** Every bench by the name that it is run by. */
 export const BENCHES = {
@@ -19,6 +20,7 @@ export const BENCHES = {
   book,
   memory,
   proofs,
+  stream,
   page,
   peer,
   mixed,
