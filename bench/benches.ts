@@ -11,6 +11,7 @@ import { mixed } from './serve/mixed.ts'
 import { ndjson } from './serve/ndjson.ts'
 import { page } from './serve/page.ts'
 import { peer } from './serve/peer.ts'
+import { stream } from './stream/stream.ts'
 
 /** Every bench by the name that it is run by. */
 export const BENCHES = {
@@ -20,6 +21,7 @@ export const BENCHES = {
   book,
   memory,
   proofs,
+  stream,
   page,
   peer,
   mixed,

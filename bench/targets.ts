@@ -29,6 +29,22 @@ export const TARGETS = {
   proofsEveryHash: atMost(25),
   proofsWatched: atMost(1.2),
   proofsAllWatched: atMost(1.4),
+  streamTickerCpu: atMost(0.3),
+  /** Milliseconds. */
+  streamStall: notAbove(10),
+  streamFlush: notAbove(15),
+  streamLiveP50: notAbove(1),
+  streamLiveP99: notAbove(10),
+  /** Of the naive peer's. */
+  streamCores: atMost(0.8),
+  streamFrames: atMost(0.8),
+  streamBytes: atMost(1.1),
+  streamOneSlow: atMost(1.1),
+  /** Megabytes. */
+  streamStalledGrowth: notAbove(48),
+  streamStalledAgainstNone: atMost(0.4),
+  /** Kilobytes. */
+  streamIdleClient: notAbove(16),
   pageAgain: atLeast(0.75),
   pageRandom: atLeast(0.45),
   peerIdentity: atLeast(onNode(10, 6)),
