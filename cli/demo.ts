@@ -15,12 +15,16 @@ const HELP = `Usage: crossbook demo [options]
 
 Runs the gateway against simulated venues in this process: no keys, no internet, no database.
 Every setting of the environment holds, save those that say where the venues are and where to record: what is recorded
-is deleted at the end.
+is deleted at the end, unless --keep names a folder for it.
+
+  --keep FOLDER        record there and leave it
 
 ${MODEL_HELP}`
 
+const DEFAULT_PORT = 3000
+
 export async function demoCommand(args: string[]): Promise<void> {
-  const options = parseCommand(args, MODEL_OPTIONS, HELP)
+  const options = parseCommand(args, { ...MODEL_OPTIONS, keep: { type: 'string' } }, HELP)
   if (options === null) return
   const simulator = await startSimulator(simulatorOptions(options))
   const config = readSettings({
@@ -28,10 +32,10 @@ export async function demoCommand(args: string[]): Promise<void> {
     VALIDATE_RESPONSES: 'all',
     REDISCOVERY_INTERVAL_MS: '15000',
     ...process.env,
-    PORT: String(await freePort(process.env.HOST ?? '127.0.0.1', Number(process.env.PORT ?? 3000))),
+    PORT: await portOf(process.env),
     ...gatewaySettings(simulator),
     // Made-up markets have no place among recorded ones.
-    DATA_DIR: temporaryFolder(),
+    DATA_DIR: options.keep ?? temporaryFolder(),
     DATABASE_URL: ''
   })
   let stopBoard = () => {}
@@ -48,6 +52,7 @@ export async function demoCommand(args: string[]): Promise<void> {
 
   API           ${base}/v1/markets?pageSize=5&sort=-volume24h
   Swagger UI    ${base}/docs
+  Stream        ${base.replace('http', 'ws')}/v1/stream   (or ${base}/v1/stream/sse; messages: ${base}/docs/stream)
   Health        ${base}/v1/healthz
   Simulator     ${simulator.controlUrl}/faults   (switch faults on and watch the verdicts)
 `)
@@ -59,6 +64,12 @@ function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'crossbook-demo-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   return folder
+}
+
+/** Returns the port that was asked for; only the default is exchanged for another where somebody listens there already. */
+async function portOf({ HOST = '127.0.0.1', PORT = '' }: NodeJS.ProcessEnv): Promise<string> {
+  if (PORT !== '' && PORT !== '0') return PORT
+  return String(await freePort(HOST, PORT === '0' ? 0 : DEFAULT_PORT))
 }
 
 /** Returns the wished port, or a free one when somebody listens there already. */

@@ -146,6 +146,8 @@ function validationMessage({ validation, validationContext, message }: FastifyEr
   const where = validationContext === 'params' ? 'path' : 'query'
   const unknown = failure.params.additionalProperty
   if (typeof unknown === 'string') return `${where} parameter ${unknown} is not known here`
+  const missing = failure.params.missingProperty
+  if (typeof missing === 'string') return `${where} parameter ${missing} is missing`
   const name = failure.instancePath.slice(1).replaceAll('/', '.')
   const allowed = failure.params.allowedValues
   const values = Array.isArray(allowed) ? `: ${allowed.join(', ')}` : ''

@@ -115,7 +115,9 @@ export class HistoryOffError extends CrossbookError {
   readonly code = 'HISTORY_OFF'
 
   constructor() {
-    super('nothing is recorded here: the setting HISTORY is off')
+    super(
+      'nothing is recorded here: HISTORY is off, or this process replays a journal or is a replica; ask one that records'
+    )
   }
 }
 

@@ -33,6 +33,7 @@ export function readSettings(environment: Record<string, string | undefined>): C
   const config = validate(given)
   assertUrls(config)
   assertOrigins(config)
+  assertRedisUrl(config)
   assertVenues(config)
   assertRole(config)
   if ((config.KALSHI_API_KEY === '') !== (config.KALSHI_API_SECRET === '')) {
@@ -62,6 +63,21 @@ function assertUrls(config: Config): void {
       throw new ConfigError(
         `${name} must be a URL with a host, such as ${name.endsWith('WS_URL') ? 'wss' : 'https'}://host/path, but is ${JSON.stringify(config[name])}`
       )
+}
+
+/** The message does not show the URL: it may hold a password. */
+function assertRedisUrl({ REDIS_URL }: Config): void {
+  if (REDIS_URL === '') return
+  const isSound = URL.canParse(REDIS_URL) && /^\/?\d*$/.test(new URL(REDIS_URL).pathname)
+  try {
+    if (!isSound) throw new URIError()
+    const { username, password } = new URL(REDIS_URL)
+    decodeURIComponent(username + password)
+  } catch {
+    throw new ConfigError(
+      'REDIS_URL must be a URL such as redis://user:password@host:6379/0, with a percent sign in a password written as %25'
+    )
+  }
 }
 
 function assertOrigins({ CORS_ORIGINS }: Config): void {

@@ -73,6 +73,8 @@ export class PolymarketMarkets {
   private isStopped = false
   /** The discovery under way, or the last one. */
   private discovering: Promise<string | null> = Promise.resolve(null)
+  /** The discovery that was asked for and has not begun. */
+  private asked: Promise<string | null> | null = null
   private timer: NodeJS.Timeout | null = null
 
   constructor(options: PolymarketMarketsOptions) {
@@ -140,8 +142,19 @@ export class PolymarketMarkets {
   }
 
   /** Returns why a discovery that begins after this call failed; null when it did not. */
-  async discoverNow(): Promise<string | null> {
-    await this.discovering
+  discoverNow(): Promise<string | null> {
+    this.asked ??= this.discoverNext()
+    return this.asked
+  }
+
+  /** However many ask while one is under way, one more follows it. */
+  private async discoverNext(): Promise<string | null> {
+    for (let last = null; last !== this.discovering; ) {
+      last = this.discovering
+      await last
+    }
+    this.asked = null
+    if (this.isStopped) return STOPPED
     if (this.timer !== null) clearTimeout(this.timer)
     this.discovering = this.discover()
     return this.discovering

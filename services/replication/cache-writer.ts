@@ -68,9 +68,13 @@ export class CacheWriter {
     for (const { slot } of store.records()) this.again.add(slot)
     this.consumer = store.consume()
     this.timer = setInterval(() => {
-      this.flushing ??= this.flush().finally(() => {
-        this.flushing = null
-      })
+      this.flushing ??= this.flush()
+        .catch(() => {
+          this.counts.failures++
+        })
+        .finally(() => {
+          this.flushing = null
+        })
     }, FLUSH_EVERY_MS)
   }
 

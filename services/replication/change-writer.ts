@@ -11,7 +11,7 @@ import { shardOf } from './shards.ts'
 
 export interface ChangeWriterOptions {
   store: SnapshotStore
-  redis: Pick<RedisLink, 'runAll' | 'isReady'>
+  redis: Pick<RedisLink, 'runAll' | 'isReady' | 'status'>
   keys: ClusterKeys
   shards: number
   /** Venues whose markets are known: of the others nobody may conclude that a market is gone. */
@@ -49,6 +49,8 @@ export class ChangeWriter {
   private readonly outputs = new Map<number, ShardOutput>()
   private readonly shardOfSlot: Int16Array
   private readonly idOfSlot: (string | null)[] = []
+  private readonly eventOfSlot: (string | null)[] = []
+  private connects = 0
   private readonly ends: (() => void)[] = []
   private consumer: ChangeConsumer | null = null
   private timer: NodeJS.Timeout | null = null
@@ -69,7 +71,10 @@ export class ChangeWriter {
     this.shardOfSlot = new Int16Array(store.books.capacityMarkets).fill(NO_SHARD)
     this.source = {
       at: (slot) => store.at(slot),
-      has: (id) => store.get(id) !== undefined,
+      has: (id, shard) => {
+        const slot = store.get(id)?.slot
+        return slot !== undefined && this.shardOfSlot[slot] === shard
+      },
       take: (record) => this.changes.take(record),
       snapshot: (record) => this.changes.snapshot(record)
     }
@@ -99,13 +104,9 @@ export class ChangeWriter {
 
   /** From now on the shard is ours to write: everything of it is told whole. */
   take(lease: Lease): void {
-    const { keys, completeFor, store } = this.options
-    const slots: number[] = []
-    for (const { slot } of store.records()) {
-      if (this.shardOfSlot[slot] !== lease.shard) continue
-      this.changes.follow(slot)
-      slots.push(slot)
-    }
+    const { keys, completeFor } = this.options
+    const slots = this.slotsOf(lease.shard)
+    for (const slot of slots) this.changes.follow(slot)
     const output = new ShardOutput({
       shard: lease.shard,
       lease,
@@ -143,7 +144,11 @@ export class ChangeWriter {
 
   private plan(): void {
     this.timer = setTimeout(() => {
-      this.flush()
+      try {
+        this.flush()
+      } catch {
+        this.counts.failures++
+      }
       this.plan()
     }, this.options.flushEveryMs)
   }
@@ -151,10 +156,16 @@ export class ChangeWriter {
   private flush(): void {
     const { steadyNow, redis } = this.options
     const startedMs = steadyNow()
-    this.consumer?.drain((slot) =>
+    this.consumer?.drain((slot) => {
+      this.regroup(slot)
       this.outputs.get(this.shardOfSlot[slot] as number)?.changed(slot, startedMs)
-    )
+    })
     if (!redis.isReady || this.outputs.size === 0) return
+    // It may be another server, which never heard of what the one before confirmed.
+    if (redis.status.connects !== this.connects) {
+      this.connects = redis.status.connects
+      for (const output of this.outputs.values()) output.rewrite(this.slotsOf(output.lease.shard))
+    }
     const outputs = [...this.outputs.values()]
     const calls: ScriptCall[] = []
     const called: ShardOutput[] = []
@@ -206,12 +217,28 @@ export class ChangeWriter {
     } else this.counts.failures++
   }
 
+  private slotsOf(shard: number): number[] {
+    const slots: number[] = []
+    for (const { slot } of this.options.store.records())
+      if (this.shardOfSlot[slot] === shard) slots.push(slot)
+    return slots
+  }
+
+  /** A market that was put into another event may be of another shard. */
+  private regroup(slot: number): void {
+    const eventId = this.options.store.at(slot)?.market.eventId
+    if (eventId === undefined || eventId === this.eventOfSlot[slot]) return
+    this.unbind(slot)
+    this.bind(slot)
+  }
+
   private bind(slot: number): void {
     const record = this.options.store.at(slot)
     if (record === undefined) return
     const shard = shardOf(record.market, this.options.shards)
     this.shardOfSlot[slot] = shard
     this.idOfSlot[slot] = record.id
+    this.eventOfSlot[slot] = record.market.eventId
     const output = this.outputs.get(shard)
     if (output === undefined) return
     this.changes.follow(slot)
@@ -228,9 +255,14 @@ export class ChangeWriter {
   }
 
   private eventChanged(eventId: string): void {
-    const record = this.options.store.marketOfEvent(eventId)
+    const { store, steadyNow } = this.options
+    const record = store.marketOfEvent(eventId)
     if (record === undefined) return
     this.changes.retellMetadata(record.slot)
-    this.outputs.get(this.shardOfSlot[record.slot] as number)?.changed(record.slot, this.options.steadyNow())
+    // The whole books of all its markets carry it.
+    for (const id of store.getEvent(eventId)?.marketIds ?? []) {
+      const slot = store.get(id)?.slot
+      if (slot !== undefined) this.outputs.get(this.shardOfSlot[slot] as number)?.changed(slot, steadyNow())
+    }
   }
 }

@@ -180,7 +180,7 @@ export class RedisLink {
     this.current.lastError = sentence
     this.current.state = this.isRefused ? 'refused' : 'waiting'
     if (isNew) this.options.log.warn({ reason: sentence }, 'Redis is not there')
-    // It would go on without a user, and each command would be refused.
+    // It would go on without a user, or in another database than it was told.
     if (this.isRefused) this.client.disconnect(true)
   }
 
@@ -196,13 +196,19 @@ function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && /NOSCRIPT/.test(error.message)
 }
 
+const OTHER_DATABASE = /DB index is out of range|invalid DB index/i
+
 function isRefusal({ message }: Error): boolean {
-  return /WRONGPASS|NOAUTH|NOPERM|invalid username-password|without any password/i.test(message)
+  return (
+    /WRONGPASS|NOAUTH|NOPERM|invalid username-password|without any password/i.test(message) ||
+    OTHER_DATABASE.test(message)
+  )
 }
 
 /** Says what is wrong without the address, which may hold a password. */
 function sentenceOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException
+  if (OTHER_DATABASE.test(error.message)) return 'Redis has no database of the number in REDIS_URL'
   if (isRefusal(error)) return 'Redis refused the user or the password of REDIS_URL'
   if (code === 'ECONNREFUSED') return 'nobody answers at REDIS_URL'
   if (code === 'ENOTFOUND') return 'the host of REDIS_URL is not known'

@@ -161,7 +161,9 @@ export class ReplicaFeed {
     this.counts.entries++
     switch (cursor.place(entry)) {
       case 'known':
-        cursor.heard(entryId, entry.backlogMs)
+        // One of a writer that is gone says nothing of what the present one does.
+        if (entry.epoch === cursor.epoch) cursor.heard(entryId, entry.backlogMs)
+        else cursor.entryId = entryId
         return true
       case 'gap':
         this.broken(shard, cursor)
@@ -180,14 +182,15 @@ export class ReplicaFeed {
     }
   }
 
-  private apply(shard: number, { epoch, changes, trades, completeFor }: ChangeEntry): boolean {
+  private apply(shard: number, { epoch, number, changes, trades, completeFor }: ChangeEntry): boolean {
     let isWhole = true
     for (const change of changes) {
       this.counts.changes++
       if (change.length === 1) this.books.remove(shard, change[0])
       else if (this.applyChange(shard, epoch, change) === 'gap') isWhole = false
     }
-    for (const trade of trades) this.options.onTrade(trade)
+    if (this.cursors[shard]?.passesTrades(epoch, number))
+      for (const trade of trades) this.options.onTrade(trade)
     if (completeFor !== null) this.removeUntold(shard, epoch, new Set(completeFor))
     return isWhole
   }
@@ -220,10 +223,10 @@ export class ReplicaFeed {
       cursor.fillAtMs = nowMs + REFILL_AFTER_MS
       due.push(this.fill(shard, cursor))
       if (due.length < FILLS_AT_ONCE) continue
-      await Promise.all(due)
+      await allOf(due)
       due = []
     }
-    await Promise.all(due)
+    await allOf(due)
   }
 
   /** Takes over the whole books of a shard, and reads on from what they are complete up to. */
@@ -245,6 +248,11 @@ export class ReplicaFeed {
     // Between the two questions another writer began: there is nothing yet that is complete.
     if (mark === null || mark.epoch < known.epoch) return
     books.delete(MARK_FIELD)
+    // Versions of a market that left and came back begin anew: what is held proves nothing of what is found.
+    for (const market of this.books.of(shard).values()) {
+      market.epoch = 0
+      market.version = 0
+    }
     const slices = new Slices(this.options.steadyNow)
     for (const bytes of books.values()) {
       if (slices.isOver()) await nextTurn()
@@ -281,4 +289,9 @@ export class ReplicaFeed {
       this.books.flag(market, isOlder ? local | LAGGING : local)
     }
   }
+}
+
+/** Resolves when all are over; then rejects as the first that failed. None goes on behind the next read. */
+async function allOf(due: readonly Promise<void>[]): Promise<void> {
+  for (const settled of await Promise.allSettled(due)) if (settled.status === 'rejected') throw settled.reason
 }

@@ -19,6 +19,18 @@ export class ShardCursor {
   /** What its writer was behind by then. */
   backlogMs = 0
 
+  /** The entry up to which trades were told on. */
+  private tradesEpoch = 0
+  private tradesNumber = 0
+
+  /** Whether the trades of an entry are new: after the shard was filled, entries are read that were read before. */
+  passesTrades(epoch: number, number: number): boolean {
+    if (epoch < this.tradesEpoch || (epoch === this.tradesEpoch && number <= this.tradesNumber)) return false
+    this.tradesEpoch = epoch
+    this.tradesNumber = number
+    return true
+  }
+
   get isFilled(): boolean {
     return this.entryId !== null
   }

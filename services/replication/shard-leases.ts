@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { FastifyBaseLogger } from 'fastify'
+import { RedisUnavailableError } from '../errors.ts'
 import type { ClusterKeys } from './keys.ts'
 import { type Lease, leaseOf } from './lease.ts'
 import { Members } from './members.ts'
@@ -109,7 +110,11 @@ export class ShardLeases {
     if (this.isStopped) return
     this.beatTimer = setTimeout(() => {
       this.beating = this.beat()
-        .catch(() => RETRY_MS)
+        .catch((error) => {
+          if (!(error instanceof RedisUnavailableError))
+            this.options.log.warn({ err: error }, 'the shares of the markets were not looked after')
+          return RETRY_MS
+        })
         .then((waitMs) => this.beatSoon(waitMs))
     }, ms)
   }
@@ -178,11 +183,15 @@ export class ShardLeases {
       })
     )
     // One that took too long to come may have expired on its way.
-    if (this.isStopped || steadyNow() - sentAtMs > leaseMs * OWN_SHARE) return
-    const leases = taken.filter(({ epoch }) => epoch > 0)
-    for (const { shard, epoch } of leases) {
-      const lease = leaseOf(shard, epoch, this.member)
-      this.held.set(shard, lease)
+    const leases = taken
+      .filter(({ epoch }) => epoch > 0)
+      .map(({ shard, epoch }) => leaseOf(shard, epoch, this.member))
+    if (this.isStopped || steadyNow() - sentAtMs > leaseMs * OWN_SHARE) {
+      await this.release(leases)
+      return
+    }
+    for (const lease of leases) {
+      this.held.set(lease.shard, lease)
       onTaken(lease)
     }
     if (leases.length > 0) log.info({ taken: leases.length, held: this.held.size }, 'shards are written here')
@@ -190,7 +199,7 @@ export class ShardLeases {
 
   /** Gives back what falls to another who is prepared for it. */
   private async handOver(): Promise<void> {
-    const { onLost, onShares, redis, keys, log } = this.options
+    const { onLost, onShares, log } = this.options
     const given: Lease[] = []
     for (const [shard, lease] of this.held) {
       const owner = this.shares[shard]
@@ -203,11 +212,10 @@ export class ShardLeases {
       this.held.delete(lease.shard)
       onLost(lease)
     }
-    await Promise.all(
-      given.map(({ shard, text }) => redis.run({ script: RELEASE, keys: [keys.lease(shard)], args: [text] }))
-    )
-    log.info({ given: given.length, held: this.held.size }, 'shards are handed over')
+    // Whether Redis hears of it or not, they are no longer ours to read.
     onShares()
+    await this.release(given)
+    log.info({ given: given.length, held: this.held.size }, 'shards are handed over')
   }
 
   private checkOwnClock(): void {
@@ -224,6 +232,15 @@ export class ShardLeases {
     if (this.held.get(lease.shard) !== lease) return
     this.held.delete(lease.shard)
     this.options.onLost(lease)
+    if (this.shares[lease.shard] !== this.member && !this.isStopped) this.options.onShares()
+  }
+
+  /** Gives leases back; one that Redis does not hear of ends by itself. */
+  private async release(leases: readonly Lease[]): Promise<void> {
+    const { redis, keys } = this.options
+    await Promise.allSettled(
+      leases.map(({ shard, text }) => redis.run({ script: RELEASE, keys: [keys.lease(shard)], args: [text] }))
+    )
   }
 
   private async leave(): Promise<void> {
@@ -232,11 +249,8 @@ export class ShardLeases {
     const leases = [...this.held.values()]
     for (const lease of leases) this.lose(lease)
     if (!redis.isReady) return
-    const released = leases.map(({ shard, text }) =>
-      redis.run({ script: RELEASE, keys: [keys.lease(shard)], args: [text] })
-    )
     await Promise.allSettled([
-      ...released,
+      this.release(leases),
       redis.run({ script: LEAVE, keys: [keys.members, keys.prepared], args: [this.member] })
     ])
   }

@@ -1,6 +1,13 @@
 import type { MarketRecord } from '../snapshots/market-record.ts'
 import type { TradeNote } from '../venue/wire-tap.ts'
-import { encodeBook, encodeEntry, encodeMark, type MarketChange, type MarketGone } from './codec.ts'
+import {
+  type ChangeEntry,
+  encodeBook,
+  encodeEntry,
+  encodeMark,
+  type MarketChange,
+  type MarketGone
+} from './codec.ts'
 import type { ClusterKeys } from './keys.ts'
 import { MARK_FIELD } from './keys.ts'
 import type { Lease } from './lease.ts'
@@ -9,7 +16,8 @@ import type { RedisArgument } from './redis.ts'
 /** What a shard's output takes from: the markets and what is untold of them. */
 export interface ChangeSource {
   at(slot: number): MarketRecord | undefined
-  has(id: string): boolean
+  /** Whether a market of that shard is served under this id. */
+  has(id: string, shard: number): boolean
   take(record: MarketRecord): MarketChange | null
   snapshot(record: MarketRecord): MarketChange
 }
@@ -41,8 +49,8 @@ const KEEP_MS = 3_600_000
 
 interface Write {
   args: RedisArgument[]
-  /** The number of its entry; null where it has none. */
-  number: number | null
+  /** Its entry, and where in the arguments that stands; null where it has none. */
+  entry: { told: ChangeEntry; at: number } | null
   /** When it was made. */
   sinceMs: number
 }
@@ -70,6 +78,7 @@ export class ShardOutput {
   private number = 0
   private acknowledged = { number: 0, entryId: '' }
   private isComplete = false
+  private toldVenues = 0
   private isStarted = false
   private unanswered: Write | null = null
   private heardAtMs = Number.NEGATIVE_INFINITY
@@ -85,6 +94,12 @@ export class ShardOutput {
   changed(slot: number, nowMs: number): void {
     if (!this.dirty.has(slot)) this.dirty.set(slot, nowMs)
     this.stale.add(slot)
+  }
+
+  /** Redis may have lost what it had confirmed: all of it is written whole again. */
+  rewrite(slots: Iterable<number>): void {
+    this.round = null
+    for (const slot of slots) this.stale.add(slot)
   }
 
   traded(trade: TradeNote): void {
@@ -110,7 +125,14 @@ export class ShardOutput {
 
   /** Returns the operations of the next write, the same again until it is answered; null when nothing is due. */
   next(nowMs: number): RedisArgument[] | null {
-    if (this.unanswered === null) this.unanswered = this.compose(nowMs)
+    const { unanswered } = this
+    if (unanswered === null) this.unanswered = this.compose(nowMs)
+    else if (unanswered.entry !== null) {
+      // Its id will be that of the later try: what it waited until then is part of what it is behind.
+      const { told, at } = unanswered.entry
+      const waitedMs = Math.max(0, Math.round(nowMs - unanswered.sinceMs))
+      unanswered.args[at] = encodeEntry({ ...told, backlogMs: told.backlogMs + waitedMs })
+    }
     return this.unanswered?.args ?? null
   }
 
@@ -118,7 +140,7 @@ export class ShardOutput {
   written(entryId: string): void {
     const write = this.unanswered
     this.unanswered = null
-    if (write?.number != null) this.acknowledged = { number: write.number, entryId }
+    if (write?.entry != null) this.acknowledged = { number: write.entry.told.number, entryId }
   }
 
   private compose(nowMs: number): Write | null {
@@ -129,12 +151,12 @@ export class ShardOutput {
       // What an earlier epoch left is not what this one is complete up to.
       args.push('d', keys.books(shard))
     }
-    const number = this.composeEntry(args, nowMs)
+    const entry = this.composeEntry(args, nowMs)
     this.composeBooks(args, nowMs)
-    return args.length === 0 ? null : { args, number, sinceMs: nowMs }
+    return args.length === 0 ? null : { args, entry, sinceMs: nowMs }
   }
 
-  private composeEntry(args: RedisArgument[], nowMs: number): number | null {
+  private composeEntry(args: RedisArgument[], nowMs: number): Write['entry'] {
     const { keys, shard, source, completeFor, lease } = this.options
     const isDue =
       this.dirty.size > 0 ||
@@ -144,9 +166,8 @@ export class ShardOutput {
       nowMs - this.heardAtMs >= HEARTBEAT_MS
     if (!isDue) return null
     const changes: (MarketChange | MarketGone)[] = []
+    // One that came back since is told whole, after this: its versions begin anew.
     for (const id of this.gone) {
-      // One that came back since is told whole.
-      if (source.has(id)) continue
       changes.push([id])
       this.goneFields.push(id)
     }
@@ -160,19 +181,22 @@ export class ShardOutput {
       const change = record === undefined ? null : source.take(record)
       if (change !== null) changes.push(change)
     }
-    const completes = !this.isComplete && this.dirty.size === 0
-    const entry = encodeEntry({
+    const known = this.dirty.size === 0 ? completeFor() : []
+    // Of a venue that was discovered later it is told then.
+    const completes = this.dirty.size === 0 && (!this.isComplete || known.length > this.toldVenues)
+    if (completes) this.toldVenues = known.length
+    const told: ChangeEntry = {
       epoch: lease.epoch,
       number: ++this.number,
       backlogMs: Math.round(backlogMs),
       changes,
       trades: this.trades.splice(0, TRADES_PER_WRITE),
-      completeFor: completes ? completeFor() : null
-    })
+      completeFor: completes ? known : null
+    }
     this.isComplete ||= completes
     this.heardAtMs = nowMs
-    args.push('x', keys.changes(shard), STREAM_LENGTH, entry)
-    return this.number
+    args.push('x', keys.changes(shard), STREAM_LENGTH, encodeEntry(told))
+    return { told, at: args.length - 1 }
   }
 
   /** Whole books go in rounds: when one is over, they are complete up to where the stream was when it began. */
@@ -188,7 +212,7 @@ export class ShardOutput {
       this.roundMark = this.acknowledged
     }
     const books = keys.books(shard)
-    for (const id of this.goneFields) if (!source.has(id)) args.push('f', books, id)
+    for (const id of this.goneFields) if (!source.has(id, shard)) args.push('f', books, id)
     this.goneFields = []
     let left = MARKETS_PER_WRITE
     for (const slot of this.round) {

@@ -33,6 +33,7 @@ export interface StreamClientOptions {
 
 /** This many malformed messages in a row are no mistake any more. */
 const BAD_MESSAGES_MAX = 10
+const ASKS_PER_SECOND = 20
 
 /** One client: its subscriptions, what it may send, and how far it is behind in reading. */
 export class StreamClient {
@@ -41,6 +42,8 @@ export class StreamClient {
   private readonly byId = new Map<string, Subscriber>()
   private readonly byTopic = new Map<Topic, Subscriber>()
   private badInARow = 0
+  private asksLeft: number
+  private askedAtMs: number
   private isPumping = false
   private heardAtMs: number
   private subscribedAtMs: number
@@ -53,6 +56,8 @@ export class StreamClient {
   constructor(options: StreamClientOptions) {
     const nowMs = options.steadyNow()
     this.options = options
+    this.asksLeft = options.limits.subscriptions + ASKS_PER_SECOND
+    this.askedAtMs = nowMs
     this.heardAtMs = nowMs
     this.subscribedAtMs = nowMs
     this.probedAtMs = nowMs
@@ -99,6 +104,10 @@ export class StreamClient {
       const message = `${limits.subscriptions} subscriptions is the most of one client: end one first`
       return { code: 'TOO_MANY_SUBSCRIPTIONS', message }
     }
+    if (!this.mayAsk()) {
+      const message = `more than ${ASKS_PER_SECOND} subscriptions a second: ask more slowly`
+      return { code: 'TOO_MANY_SUBSCRIPTIONS', message }
+    }
     const topic = this.options.openTopic(command)
     if ('code' in topic) return topic
     const twin = this.byTopic.get(topic)
@@ -107,6 +116,7 @@ export class StreamClient {
       return { code: 'ALREADY_SUBSCRIBED', message }
     }
     const subscriber = new Subscriber({ id, topic, client: this, states, statistics, policy })
+    this.asksLeft--
     this.byId.set(id, subscriber)
     this.byTopic.set(topic, subscriber)
     topic.subscribers.add(subscriber)
@@ -114,6 +124,16 @@ export class StreamClient {
     onAccepted()
     subscriber.begin(command.resume)
     return null
+  }
+
+  /** Each question costs a look at every market: as many as may be held at once, and then some more each second. */
+  private mayAsk(): boolean {
+    const { steadyNow, limits } = this.options
+    const nowMs = steadyNow()
+    const back = ((nowMs - this.askedAtMs) / 1_000) * ASKS_PER_SECOND
+    this.asksLeft = Math.min(limits.subscriptions + ASKS_PER_SECOND, this.asksLeft + back)
+    this.askedAtMs = nowMs
+    return this.asksLeft >= 1
   }
 
   /** Tells the client something about its own affairs. */

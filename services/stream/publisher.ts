@@ -23,6 +23,8 @@ export interface PublisherOptions {
 
 /** So many changed markets are told in one turn; with more, others have their turn in between. */
 const MARKETS_A_TURN = 512
+/** The same for all topics together that come at intervals: their bodies are larger. */
+const PACED_A_TURN = 256
 /** A message holds no more markets than this. */
 const MARKETS_A_MESSAGE = 256
 
@@ -41,6 +43,10 @@ export class Publisher {
   private readonly options: PublisherOptions
   private readonly outgoing = new Map<Topic, Outgoing>()
   private isAwake = false
+  /** Topics whose time has come and that were not told yet. */
+  private due: Topic[] = []
+  /** Markets that may still be told in this turn. */
+  private paceLeft = 0
 
   constructor(options: PublisherOptions) {
     this.options = options
@@ -86,12 +92,24 @@ export class Publisher {
     }
   }
 
-  /** Tells what is due of the topics that come at intervals. */
+  /** Tells what is due of the topics that come at intervals, a share of it a turn. */
   beat(): void {
-    const { topics, onFailure, steadyNow } = this.options
+    if (this.due.length > 0) return
+    const { topics, steadyNow } = this.options
     const nowMs = steadyNow()
-    for (const topic of topics.all()) {
-      if (!topic.isPaced || nowMs < topic.dueAtMs) continue
+    for (const topic of topics.all()) if (topic.isPaced && nowMs >= topic.dueAtMs) this.due.push(topic)
+    this.tellDue()
+  }
+
+  private tellDue(): void {
+    const { onFailure, steadyNow } = this.options
+    this.paceLeft = PACED_A_TURN
+    let told = 0
+    for (const topic of this.due) {
+      if (this.paceLeft <= 0) break
+      told++
+      if (topic.isClosed) continue
+      const nowMs = steadyNow()
       try {
         if (this.tellWaiting(topic)) topic.dueAtMs = nextDue(topic, nowMs)
       } catch (error) {
@@ -99,6 +117,8 @@ export class Publisher {
         onFailure(error)
       }
     }
+    this.due = this.due.slice(told)
+    if (this.due.length > 0) setImmediate(() => this.tellDue())
   }
 
   private flush(): void {
@@ -113,6 +133,7 @@ export class Publisher {
     const outgoing = [...this.outgoing]
     this.outgoing.clear()
     for (const [topic, { slots, bodies }] of outgoing) {
+      if (topic.isClosed) continue
       try {
         send(topic, slots, bodies)
       } catch (error) {
@@ -156,9 +177,8 @@ export class Publisher {
     if (isHealth && topic.subscribers.size > 0) waiting.add(HEALTH_SLOT)
     const slots: number[] = []
     const bodies: Buffer[] = []
-    let looked = 0
     for (const slot of waiting) {
-      if (looked++ === MARKETS_A_TURN) break
+      if (this.paceLeft-- <= 0) break
       waiting.delete(slot)
       const state = topic.members.has(slot) ? states.state(question, slot) : null
       if (state === null || !(topic.isNews(slot, state.said) || isHealth)) continue

@@ -6,10 +6,11 @@ export interface RingLimits {
   bytes: number
 }
 
-/** Shares the bytes among the rings: each may hold as much as every other. */
+/** Shares the bytes among the rings that hold any: each may hold as much as every other. */
 export class RingBudget {
   readonly limits: RingLimits
-  rings = 0
+  /** Those that hold something. */
+  readonly rings = new Set<FrameRing>()
   /** What all rings hold. */
   bytes = 0
 
@@ -18,7 +19,7 @@ export class RingBudget {
   }
 
   get share(): number {
-    return this.limits.bytes / Math.max(1, this.rings)
+    return this.limits.bytes / Math.max(1, this.rings.size)
   }
 }
 
@@ -32,7 +33,6 @@ export class FrameRing {
 
   constructor(budget: RingBudget) {
     this.budget = budget
-    budget.rings++
   }
 
   get firstSeq(): number {
@@ -43,7 +43,13 @@ export class FrameRing {
     if (this.frames.size === 0) this.first = frame.seq
     this.frames.set(frame.seq, frame)
     this.account(frame.bytes.length)
-    this.trim()
+    const { rings } = this.budget
+    if (rings.has(this)) this.trim()
+    else {
+      rings.add(this)
+      // The share of each is smaller now.
+      for (const ring of rings) ring.trim()
+    }
   }
 
   get(seq: number): Frame | undefined {
@@ -58,12 +64,13 @@ export class FrameRing {
       this.frames.delete(this.first++)
       this.account(-frame.bytes.length)
     }
+    if (this.frames.size === 0) this.budget.rings.delete(this)
   }
 
   close(): void {
     this.account(-this.bytes)
     this.frames.clear()
-    this.budget.rings--
+    this.budget.rings.delete(this)
   }
 
   private account(bytes: number): void {

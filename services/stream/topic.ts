@@ -48,6 +48,8 @@ export class Topic {
   dueAtMs = 0
   /** Since when nobody takes it; null while somebody does. */
   emptySinceMs: number | null = null
+  /** Nobody can come back to it. */
+  isClosed = false
   private readonly onFailure: (error: unknown) => void
   private removedNow: string[] = []
   private removals: { seq: number; id: string }[] = []
@@ -81,7 +83,9 @@ export class Topic {
   }
 
   join(slot: number, id: string): void {
-    this.members.set(slot, { id, lastSeq: 0, said: null, isMixed: false })
+    // Whoever subscribed before it came has heard nothing of it, whatever one that comes later is told at once.
+    const isMixed = this.seq > 0 || this.subscribers.size > 0 || this.emptySinceMs !== null
+    this.members.set(slot, { id, lastSeq: 0, said: null, isMixed })
   }
 
   /** A market belongs to it no longer: the next message says so. */

@@ -29,6 +29,9 @@ const COHORTS = 20
 /** A group is filled to here before the next one is begun. */
 const COHORT_FULL = 50
 
+/** Topics that nobody takes cost as much as others: one client that asks and asks must not fill the room with them. */
+const EMPTY_MAX = 200
+
 /** Topics that a market has just come to, and that it has left. */
 interface Moves {
   joined: readonly Topic[]
@@ -99,11 +102,20 @@ export class Topics {
     return left
   }
 
+  private isDecided({ slot, metaVersion }: MarketRecord): boolean {
+    return this.decidedMeta[slot] === metaVersion && this.decidedVerdict[slot] === this.verdictOf(slot)
+  }
+
+  /** A verdict as one number. */
+  private verdictOf(slot: number): number {
+    const { reasons, source } = this.options.store.books.verdicts
+    return (reasons[slot] as number) * SOURCE_SCALE + (source[slot] as number)
+  }
+
   /** Decides anew where a market belongs, if something that decides it changed. Returns the topics concerned. */
   decide(record: MarketRecord): Moves {
     const { slot, metaVersion } = record
-    const { reasons, source } = this.options.store.books.verdicts
-    const verdict = (reasons[slot] as number) * SOURCE_SCALE + (source[slot] as number)
+    const verdict = this.verdictOf(slot)
     const isNew = this.decidedMeta[slot] !== metaVersion
     if (!isNew && this.decidedVerdict[slot] === verdict) return NO_MOVES
     this.decidedMeta[slot] = metaVersion
@@ -162,14 +174,14 @@ export class Topics {
 
   private makeRoom(): Refusal | null {
     const { topicsMax } = this.options
-    if (this.byKey.size < topicsMax) return null
     let oldest: Topic | null = null
-    for (const topic of this.byKey.values())
-      if (
-        topic.emptySinceMs !== null &&
-        topic.emptySinceMs < (oldest?.emptySinceMs ?? Number.POSITIVE_INFINITY)
-      )
-        oldest = topic
+    let empty = 0
+    for (const topic of this.byKey.values()) {
+      if (topic.emptySinceMs === null) continue
+      empty++
+      if (topic.emptySinceMs < (oldest?.emptySinceMs ?? Number.POSITIVE_INFINITY)) oldest = topic
+    }
+    if (empty < EMPTY_MAX && this.byKey.size < topicsMax) return null
     if (oldest === null) {
       const message = `${topicsMax} different questions are being answered, which is the most: ask what others ask, or later`
       return { code: 'TOO_MANY_TOPICS', message }
@@ -184,19 +196,20 @@ export class Topics {
     const { verdicts } = store.books
     const topic = new Topic({ number, key, run, question, verdicts, budget: this.budget, onFailure })
     this.byKey.set(key, topic)
-    for (const other of this.byKey.values()) other.ring.trim()
     if (topic.isPaced) topic.dueAtMs = steadyNow() + ((number * PHASE_MS) % question.intervalMs)
     const { markets, channel } = question
     if (channel === 'health') return topic
     if (markets === null) {
       this.broad.add(topic)
-      // What was not looked at may have changed there and back.
-      this.decidedMeta.fill(0)
     }
     for (const id of markets ?? []) add(this.byId, id, topic)
     this.options.collector.isScanning = this.broad.size > 0
     if (markets === null) {
-      for (const record of store.records()) if (topic.membership.includes(record)) this.join(topic, record)
+      for (const record of store.records()) {
+        // What was not looked at since it changed may be as it was again by the time that it is.
+        if (!this.isDecided(record)) this.decidedMeta[record.slot] = 0
+        if (topic.membership.includes(record)) this.join(topic, record)
+      }
     } else {
       for (const id of markets) this.join(topic, store.get(id) as MarketRecord)
     }
@@ -208,6 +221,7 @@ export class Topics {
     this.broad.delete(topic)
     for (const id of topic.question.markets ?? []) remove(this.byId, id, topic)
     for (const slot of [...topic.members.keys()]) this.leave(topic, slot)
+    topic.isClosed = true
     topic.ring.close()
     this.options.collector.isScanning = this.broad.size > 0
   }

@@ -65,9 +65,9 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
       const client = streamHub.connect(new EventTransport(reply.raw, () => client.heard()))
       reply.raw.on('drain', () => client.drained())
       reply.raw.on('close', () => streamHub.disconnected(client))
-      // Other answers are finished for a client that has hung up its half; this one has no end.
-      request.raw.socket.once('end', () => reply.raw.destroy())
       const start = () => {
+        // Other answers are finished for a client that has hung up its half; this one has no end.
+        request.raw.socket.once('end', () => reply.raw.destroy())
         reply.sse.keepAlive()
         reply.sse.sendHeaders()
       }

@@ -41,7 +41,8 @@ const UNITS = {
  */
 export async function exportHistory(options: ExportOptions): Promise<ExportResult> {
   const { history, range, format, folder, nowMs, onProgress = () => {} } = options
-  const gaps = await readAllGaps(history, range)
+  // Before anything is written: a range with too many is refused.
+  await readAllGaps(history, range)
   const markets = new Set(await history.coveredMarkets(range))
   await mkdir(folder, { recursive: true })
   await rm(join(folder, MANIFEST), { force: true })
@@ -55,6 +56,8 @@ export async function exportHistory(options: ExportOptions): Promise<ExportResul
     }),
     await exportTable(TRADES, options, history.exportTrades(range, BATCH_ROWS), heard)
   ]
+  // Anew: one that was found since is among what was read above.
+  const gaps = await readAllGaps(history, range)
   const manifest: Manifest = {
     from: isoTime(range.fromMs),
     to: isoTime(range.toMs),

@@ -87,7 +87,8 @@ function parseIsoTime(text: string): number {
   const number = (group: number) => Number(match[group] ?? 0)
   const [year, month, day, hour, minute, second] = [1, 2, 3, 4, 5, 6].map(number) as Six
   const [offsetHours, offsetMinutes] = [number(9), number(10)]
-  if (hour > 23 || minute > 59 || second > 59 || offsetHours > 23 || offsetMinutes > 59) return Number.NaN
+  if (year < 1970 || hour > 23 || minute > 59 || second > 59 || offsetHours > 23 || offsetMinutes > 59)
+    return Number.NaN
   const localMs = Date.UTC(
     year,
     month - 1,

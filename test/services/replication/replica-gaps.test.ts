@@ -251,3 +251,73 @@ t.test('every trade reaches a replica once, in its order', { skip: NO_REDIS }, a
   t.strictSame(heard, told)
   t.equal(writer.status().lostTrades, 0)
 })
+
+t.test(
+  'a market that left and came back, with versions that begin anew, is never the one it was',
+  { skip: NO_REDIS },
+  async (t) => {
+    const cluster = ownCluster()
+    inspector(t, REDIS_URL, cluster)
+    const source = newStore()
+    for (let n = 0; n < MARKETS; n++) serve(source, market(n))
+    const { writer, take } = await startWriter(t, cluster, source)
+    await take('writer')
+    const link = await connect(t)
+    let drops = false
+    let isDeaf = false
+    const failing = {
+      get isReady() {
+        return link.isReady
+      },
+      get status() {
+        return link.status
+      },
+      call: async (command: string, ...args: RedisArgument[]) => {
+        if (command === 'XREAD' && isDeaf) {
+          await sleep(20)
+          return null
+        }
+        const reply = await link.call(command, ...args)
+        if (command !== 'XREAD' || !drops || reply === null) return reply
+        drops = false
+        return (reply as [Buffer, unknown[]][]).map(([stream, entries]) => [stream, entries.slice(1)])
+      }
+    }
+    const copy = newStore()
+    const replica = startReplica(t, cluster, copy, failing as unknown as RedisLink)
+    const isSame = () => replica.isFilled && differing(source, copy).length === 0
+    await until(isSame, 'it was filled')
+    const { id } = market(0)
+    const grow = () => {
+      const slot = source.get(id)?.slot as number
+      for (let n = 0; n < 500; n++) source.books.touch(slot)
+    }
+    /** Comes to a slot of low versions, with another book. */
+    const back = (size: number) => {
+      for (let n = 1; n < 6; n++) source.remove(market(n).id)
+      const record = serve(source, market(0))
+      source.books.arena.setLevel(record.slot, YES, 1_700, size)
+      source.books.touch(record.slot)
+      for (let n = 1; n < 6; n++) serve(source, market(n))
+    }
+    grow()
+    await until(isSame, 'its versions are high')
+    // Between two writes.
+    source.remove(id)
+    back(11_000_000)
+    await until(isSame, 'it is the new one')
+
+    grow()
+    await until(isSame, 'its versions are high again')
+    isDeaf = true
+    source.remove(id)
+    const { entries } = writer.status()
+    await until(() => writer.status().entries > entries + 2 * SHARDS, 'it is gone at Redis')
+    back(13_000_000)
+    await sleep(1_500)
+    drops = true
+    isDeaf = false
+    await until(() => replica.status().gaps > 0, 'an entry was missed')
+    await until(isSame, 'it is the new one again')
+  }
+)

@@ -174,3 +174,46 @@ t.test('markets enter and leave a filter by what they are', async (t) => {
   t.match(one.messages[3], { type: 'depth', depth: [{ id: here.ids[1], verdict: { state: 'live' } }] })
   await turns()
 })
+
+t.test('a market that joins is told to those who came before it, whoever is told it first', async (t) => {
+  const here = world(t, 2, { defaults: DEFAULTS })
+  const slot = slotOf(here, 1)
+  here.store.books.raise(slot, 'disconnected')
+  const question = { channel: 'ticker', filter: { state: 'live' } } as const
+  const before = listen(here.hub, question)
+  t.match(before.messages[1], { type: 'snapshot', tickers: [{ id: here.ids[0] }] })
+  here.store.books.clear(slot, 'disconnected')
+  await turns()
+  const after = listen(here.hub, question)
+  t.match(after.messages[1], { type: 'snapshot', tickers: [{}, {}] })
+  await until(() => quotesOf(before).length > 0)
+  t.match(before.messages.at(-1), { tickers: [{ id: here.ids[1] }] })
+})
+
+t.test('questions that are asked and left again and again neither pile up nor go on for ever', async (t) => {
+  const here = world(t, 3, { defaults: DEFAULTS })
+  const { hub, ids } = here
+  const one = listen(hub, { channel: 'book', markets: ids })
+  let refused = 0
+  for (let n = 0; n < 600; n++) {
+    const other = listen(hub, { channel: 'trades', markets: ids })
+    for (let again = 0; again < 150; again++) {
+      const before = other.messages.length
+      other.client.receive(
+        JSON.stringify({ op: 'subscribe', id: 'x', channel: 'trades', filter: { q: `${n} ${again}` } })
+      )
+      if (other.messages[before]?.type === 'error') {
+        refused++
+        break
+      }
+      other.client.receive(JSON.stringify({ op: 'unsubscribe', id: 'x' }))
+      if (n > 2) break
+    }
+    hub.disconnected(other.client)
+  }
+  t.ok(refused >= 3, 'a client that asks without end is slowed down')
+  t.ok(hub.status().topics <= 203, `${hub.status().topics} topics are kept`)
+  setBid(here, 4_100, 1_000_000)
+  await turns()
+  t.match(one.messages.at(-1), { type: 'change', books: [{ id: ids[0] }] })
+})
