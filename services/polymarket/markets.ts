@@ -276,7 +276,10 @@ export class PolymarketMarkets {
         const { id, venueMarketId } = one.market
         const isOver = hasEnded(one.market)
         const isFollowed = this.catalogue.has(id)
-        if (isFollowed ? isOver : !isOver) done.add(venueMarketId)
+        // One that was found before it opened is looked at again: no message tells that it has.
+        const isPending = one.market.status === 'pending'
+        const hasOpened = !isPending && this.options.sink.get(id)?.market.status === 'pending'
+        if (isFollowed ? isOver || hasOpened : !isOver && !isPending) done.add(venueMarketId)
         if (isFollowed || (!isOver && this.isSelected(one))) this.take(this.catalogue.follow(one))
       }
     } catch (error) {

@@ -340,6 +340,19 @@ t.test('adds a market that is announced, once it was looked up', async (t) => {
   await allTrue()
 })
 
+t.test('a market that is looked up before it opens is looked up again until it has', async (t) => {
+  const { world, store, isLive, allLive } = await setUp(t, {
+    simulator: { openDelayMs: 5_000 },
+    config: { MAX_MARKETS_PER_VENUE: 500 }
+  })
+  await allLive()
+  // Those with a short condition id name their tokens before they open, so that they are followed from then on.
+  let market = world.list('polymarket')
+  while (market.id.length > 64) market = world.list('polymarket')
+  await until('it is live', () => market.status === 'active' && isLive(market))
+  await until('its book is true', () => equalsTruth(store, market))
+})
+
 t.test('ends a market that is announced as resolved, and serves its last book', async (t) => {
   const { world, store, venue, active, idOf, allLive, allTrue } = await setUp(t)
   await allLive()
