@@ -16,7 +16,8 @@ import type { Simulator } from '../simulator/index.ts'
 const SECONDS = Number(process.env.E2E_SECONDS ?? 60)
 const MARKETS = 300
 const RATE = 2_000
-const LISTED_MS = 15_000
+/** A market that was announced is looked up again and again, the last time after a minute. */
+const LISTED_MS = 70_000
 
 type Venues = Pick<Simulator, 'kalshi' | 'polymarket' | 'controlUrl'>
 
