@@ -49,6 +49,8 @@ export interface PolymarketMarketsOptions {
   random: () => number
 }
 
+/** What was listed after the first look and before the first subscription nobody announces: it is found by the second. */
+const SECOND_LOOK_MS = 10_000
 const STOPPED = 'the feed was stopped'
 const DISCOVERY_BACKOFF_BASE_MS = 500
 const DISCOVERY_BACKOFF_CAP_MS = 60_000
@@ -174,7 +176,10 @@ export class PolymarketMarkets {
       this.status.selected = this.catalogue.size
       this.status.lastError = null
       this.failures = 0
-      if (Number.isNaN(this.firstAtMs)) this.firstAtMs = this.options.steadyNow()
+      if (Number.isNaN(this.firstAtMs)) {
+        this.firstAtMs = this.options.steadyNow()
+        waitMs = Math.min(waitMs, SECOND_LOOK_MS)
+      }
     } catch (error) {
       if (this.isStopped) return STOPPED
       why = error instanceof Error ? error.message : String(error)

@@ -502,6 +502,17 @@ t.test('waits for a venue that is down at the start', async (t) => {
   await allTrue()
 })
 
+t.test('serves what was listed when it had looked and did not listen yet', async (t) => {
+  const { world, venue, feed, isLive, allTrue } = await setUp(t, {
+    prepare: ({ faults }) => faults.set('polymarket', 'refuse_upgrade')
+  })
+  await until('it has looked', () => feed.status().discovery.lastAtMs !== null)
+  const market = world.list('polymarket')
+  venue.faults.clear('refuse_upgrade')
+  await until('it is live', () => isLive(market))
+  await allTrue()
+})
+
 t.test('survives a REST API that refuses, answers HTML or is slow', async (t) => {
   const { feed, allLive, allTrue } = await setUp(t, {
     prepare: ({ faults }) => {
