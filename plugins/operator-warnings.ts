@@ -1,7 +1,9 @@
 import fp from 'fastify-plugin'
+import { reasonBits } from '../services/integrity/verdict.ts'
 
 const LOOK_EVERY_MS = 5_000
 const WARN_EVERY_MS = 60_000
+const ARENA_FULL = reasonBits(['arena_full'])
 
 /** Tells whoever runs the gateway what no error tells: settings under which books or markets are missing. */
 export default fp<{ lookEveryMs?: number }>(
@@ -19,7 +21,9 @@ export default fp<{ lookEveryMs?: number }>(
     const look = () => {
       const { verdicts, arena } = app.snapshotStore.books
       let withoutRoom = 0
-      for (const { slot } of app.snapshotStore.records()) if (verdicts.has(slot, 'arena_full')) withoutRoom++
+      verdicts.reasons.forEach((reasons, slot) => {
+        if ((reasons & ARENA_FULL) !== 0 && app.snapshotStore.at(slot) !== undefined) withoutRoom++
+      })
       if (withoutRoom > 0) {
         const sentence = 'books do not fit: raise BOOK_LEVELS_MAX or select fewer markets'
         warn('room', { books: withoutRoom, levels: arena.capacityLevels }, sentence)

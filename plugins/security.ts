@@ -6,12 +6,13 @@ import { listOf } from '../services/settings.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Headers of every answer, as name, value, name, value: for an answer that is written past Fastify's reply. */
+    /** Headers of every answer that is data, as name, value, name, value: for an answer that is written past Fastify's reply. */
     fixedHeaders: readonly string[]
   }
 }
 
-const HELMET: FastifyHelmetOptions = {
+/** Of what a browser renders. */
+const DOCUMENT: FastifyHelmetOptions = {
   contentSecurityPolicy: {
     directives: {
       // Swagger UI writes inline styles and data images; its scripts are files of ours.
@@ -25,13 +26,34 @@ const HELMET: FastifyHelmetOptions = {
   strictTransportSecurity: false
 }
 
+/** Of data: it may not be rendered, framed, or taken for anything but what its type says. The rest is for documents. */
+const DATA: FastifyHelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] }
+  },
+  strictTransportSecurity: false,
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  referrerPolicy: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xFrameOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false
+}
+
 export default fp(
   async (app) => {
-    const headers = await helmetHeaders()
-    app.decorate('fixedHeaders', Object.entries(headers).flat())
+    const [data, document] = await Promise.all([helmetHeaders(DATA), helmetHeaders(DOCUMENT)])
+    app.decorate('fixedHeaders', Object.entries(data).flat())
     app.addHook('onRequest', (_request, reply, done) => {
-      reply.headers(headers)
+      reply.headers(data)
       done()
+    })
+    app.addHook('onSend', (_request, reply, payload, done) => {
+      if (String(reply.getHeader('content-type')).startsWith('text/html')) reply.headers(document)
+      done(null, payload)
     })
     const origin = listOf(app.config.CORS_ORIGINS)
     if (origin.length > 0) {
@@ -42,9 +64,9 @@ export default fp(
 )
 
 /** Returns helmet's headers. They are the same for every answer, but helmet would put them together for each. */
-async function helmetHeaders(): Promise<Record<string, string>> {
+async function helmetHeaders(options: FastifyHelmetOptions): Promise<Record<string, string>> {
   const probe = Fastify()
-  await probe.register(helmet, HELMET)
+  await probe.register(helmet, options)
   probe.get('/with', async () => '')
   probe.get('/without', { helmet: false }, async () => '')
   const [dressed, bare] = [await probe.inject('/with'), await probe.inject('/without')]

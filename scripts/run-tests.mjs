@@ -1,5 +1,5 @@
-// Runs each test file in a process of its own, a few at a time, and says of each how it went; what failed is shown
-// in full. Closes with a plain count of tests, which is what people and CI look for.
+// Runs each test file in a process of its own, those of whole worlds alone and the others a few at a time, and says of
+// each how it went; what failed is shown in full. Closes with a plain count of tests, which is what people and CI look for.
 //
 //   node scripts/run-tests.mjs [FILE or part of a path...]
 import { spawn } from 'node:child_process'
@@ -10,8 +10,10 @@ import { Parser } from 'tap-parser'
 
 /** A file that is still running then has hung. */
 const FILE_TIMEOUT_S = 400
-/** Whole processes that mostly wait: first, so that the short ones fill the time beside them. */
-const LONG = ['recording', 'cluster', 'restart', 'export', 'end-to-end'].map((name) => `test/${name}.test.ts`)
+/** Several processes under load that are held to times: another test beside them would take the cores they are judged on. */
+const ALONE = ['end-to-end', 'cluster', 'recording'].map((name) => `test/${name}.test.ts`)
+/** Those that take minutes: first, so that the short ones fill the time beside them. */
+const LONG = ['restart', 'export'].map((name) => `test/${name}.test.ts`)
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const wanted = process.argv.slice(2)
@@ -23,7 +25,8 @@ const files = readdirSync('test', { recursive: true })
 
 const totals = { pass: 0, fail: 0, skip: 0 }
 const failed = []
-const waiting = [...files]
+for (const file of files) if (ALONE.includes(file)) await run(file)
+const waiting = files.filter((file) => !ALONE.includes(file))
 await Promise.all(Array.from({ length: availableParallelism() }, worker))
 if (files.length === 0) console.log(`no test file matches ${wanted.join(', ')}`)
 if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`)

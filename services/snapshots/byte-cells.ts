@@ -5,10 +5,12 @@ export interface ByteCellsOptions {
   step: number
   /** Bytes that a new cell is longer than asked for, so that a row that grows a little stays where it is. */
   slack: number
+  /** Of each buffer, a power of two, longer than any cell; what is never written takes no memory. A megabyte if not given. */
+  chunkBytes?: number
 }
 
 /**
- * Room for the bytes of each slot, in cells as long as they need in steps, in buffers of a megabyte: nothing per
+ * Room for the bytes of each slot, in cells as long as they need in steps, in large buffers: nothing per
  * market for the collector to trace. A cell that is outgrown serves a slot that needs less.
  */
 export class ByteCells {
@@ -16,6 +18,7 @@ export class ByteCells {
   readonly lengths: Uint16Array
   private readonly step: number
   private readonly slack: number
+  private readonly chunkBytes: number
   /** Steps in a chunk, as a shift. */
   private readonly chunkShift: number
   private readonly chunks: Buffer[] = []
@@ -27,10 +30,11 @@ export class ByteCells {
   /** First step that no cell has taken. */
   private next = 0
 
-  constructor({ capacity, step, slack }: ByteCellsOptions) {
+  constructor({ capacity, step, slack, chunkBytes = CHUNK_BYTES }: ByteCellsOptions) {
     this.step = step
     this.slack = slack
-    this.chunkShift = Math.log2(CHUNK_BYTES / step)
+    this.chunkBytes = chunkBytes
+    this.chunkShift = Math.log2(chunkBytes / step)
     this.lengths = new Uint16Array(capacity)
     this.places = new Uint32Array(capacity)
     this.rooms = new Uint16Array(capacity)
@@ -71,10 +75,19 @@ export class ByteCells {
   copy(slot: number, target: Uint8Array, at: number, span: number): number {
     const place = this.places[slot] as number
     const start = this.offsetAt(place)
+    const chunk = this.chunkAt(place)
+    const end = Math.min(start + span, this.chunkBytes)
+    if (chunk.buffer === target.buffer) chunk.copyWithin(target.byteOffset + at, start, end)
     // Not `Buffer.copy`, which makes the same view on its way, after checks that are a fifth of the whole.
-    const view = new Uint8Array(this.chunkAt(place).buffer, start, Math.min(span, CHUNK_BYTES - start))
-    target.set(view, at)
+    else target.set(new Uint8Array(chunk.buffer, start, end - start), at)
     return at + (this.lengths[slot] as number)
+  }
+
+  /** Takes room that is no slot's, next to the cells: copying from them into it is cheaper than into another buffer. */
+  room(bytes: number): Buffer {
+    const place = this.take(Math.ceil(bytes / this.step))
+    const start = this.offsetAt(place)
+    return this.chunkAt(place).subarray(start, start + bytes)
   }
 
   private take(steps: number): number {
@@ -86,7 +99,7 @@ export class ByteCells {
     }
     const place = this.next
     if (place >>> this.chunkShift === this.chunks.length)
-      this.chunks.push(Buffer.allocUnsafeSlow(CHUNK_BYTES))
+      this.chunks.push(Buffer.from(new ArrayBuffer(this.chunkBytes)))
     this.next += steps
     return place
   }
@@ -106,5 +119,4 @@ export class ByteCells {
   }
 }
 
-/** A service of a few hundred markets stays small. */
 const CHUNK_BYTES = 1 << 20

@@ -11,6 +11,7 @@ export const FRAGMENT_BYTES = 3_072
 const CELL_STEP = 128
 /** What the digits of twenty sizes change: a cell that moves leaves its neighbours on the page. */
 const CELL_SLACK = 64
+const ROOM_BYTES = 16 << 20
 /**
  * Above 2,112 bytes glibc copies with `rep movsb`, which fetches memory ahead of itself: measured, rows that lie one
  * after the other, as those of a page do once they were read in its order, cost half of what exact copies cost.
@@ -22,6 +23,8 @@ const COPIED_AT_LEAST = 2_304
  * quiet market costs a copy; a busy one is written once for all its changes between two reads.
  */
 export class Fragments {
+  /** In the same memory as the rows, which are copied fastest into here: for answers that are put together of them. */
+  readonly room: Buffer
   private readonly store: SnapshotStore
   private readonly cells: ByteCells
   /** The version of each slot's book, and of its metadata, that its bytes show; 0 before the first. */
@@ -33,7 +36,9 @@ export class Fragments {
   constructor(store: SnapshotStore) {
     const { capacityMarkets } = store.books
     this.store = store
-    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP, slack: CELL_SLACK })
+    const chunkBytes = 2 ** Math.ceil(Math.log2(ROOM_BYTES + capacityMarkets * FRAGMENT_BYTES))
+    this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP, slack: CELL_SLACK, chunkBytes })
+    this.room = this.cells.room(ROOM_BYTES)
     this.versions = new Uint32Array(capacityMarkets)
     this.metaVersions = new Uint32Array(capacityMarkets)
     this.headLengths = new Uint16Array(capacityMarkets)

@@ -33,8 +33,8 @@ const gzipAside = promisify(gzip)
 export class MarketPages {
   private readonly store: SnapshotStore
   private readonly fragments: Fragments
-  private readonly pool = new BufferPool()
-  private readonly bodies = new KeptBodies(this.pool)
+  private readonly pool: BufferPool
+  private readonly bodies: KeptBodies
   private readonly asked = new LRUCache<string, AskedPage>({
     max: ASKED_PAGES_MAX,
     maxSize: ASKED_SIZE_MAX,
@@ -50,6 +50,8 @@ export class MarketPages {
   constructor(store: SnapshotStore, fragments: Fragments) {
     this.store = store
     this.fragments = fragments
+    this.pool = new BufferPool(fragments.room)
+    this.bodies = new KeptBodies(this.pool)
   }
 
   /** Returns the page that a URL was understood to ask for, up to date; undefined for one not seen lately. */

@@ -504,5 +504,18 @@ t.test('security headers', async (t) => {
   const response = await closed.inject({ url: '/v1/markets', headers: { origin: 'https://a.example' } })
   t.equal(response.headers['access-control-allow-origin'], undefined, 'no list, no origin')
   t.equal(response.headers['x-content-type-options'], 'nosniff')
-  t.match(response.headers['content-security-policy'], /default-src 'self'/)
+  t.equal(response.headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'")
+})
+
+t.test('documents carry all of the headers that browsers heed, data those that concern it', async (t) => {
+  const app = await build(t)
+  const pages = await Promise.all(['/docs/', '/docs/stream'].map((url) => app.inject({ url })))
+  for (const { headers } of pages) {
+    t.match(headers['content-security-policy'], /default-src 'self'/)
+    t.equal(headers['x-frame-options'], 'SAMEORIGIN')
+    t.equal(headers['referrer-policy'], 'no-referrer')
+  }
+  const { headers } = await app.inject({ url: '/v1/markets' })
+  t.equal(headers['cross-origin-resource-policy'], 'same-origin')
+  t.equal(headers['referrer-policy'], undefined)
 })

@@ -1,5 +1,7 @@
+import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findKey } from './block-header.ts'
+import { LRUCache } from 'lru-cache'
+import { DIGEST_BYTES, findKey } from './block-header.ts'
 import type { JournalHole, JournalPosition, JournalRecord } from './record.ts'
 import { decodeRecords } from './record-block.ts'
 import { SegmentCatalog, type SegmentSummary } from './segment-catalog.ts'
@@ -28,10 +30,18 @@ export interface JournalBatch {
   records: JournalRecord[]
 }
 
+/** Of raw blocks: those who ask about one stretch of time ask for the same ones. */
+const CACHE_BYTES_MAX = 16 << 20
+
 /** Reads a journal that is, or was, written by any process: what its writer has flushed is there. */
 export class JournalReader {
   private readonly options: JournalReaderOptions
   private readonly catalog: SegmentCatalog
+  /** By their digest: one that was read whole stays what it is. */
+  private readonly blocks = new LRUCache<string, Buffer>({
+    maxSize: CACHE_BYTES_MAX,
+    sizeCalculation: ({ length }) => length + DIGEST_BYTES
+  })
 
   constructor(options: JournalReaderOptions) {
     this.options = options
@@ -100,7 +110,7 @@ export class JournalReader {
       for (const block of index.blocks) {
         if (block.block < firstBlock || !overlaps(block, fromMs, toMs)) continue
         // Reading and decompressing are done elsewhere: the event loop turns between blocks.
-        const raw = await readBlock(file, block)
+        const raw = await this.rawBlock(file, block)
         if (raw === null) this.tellHole(block)
         const records = raw === null ? [] : decodeRecords(raw, index.kinds, fromMs, toMs)
         if (records.length > 0) yield { position: { segment: name, block: block.block }, records }
@@ -114,10 +124,19 @@ export class JournalReader {
     const file = await openSegment(join(this.catalog.path, name))
     if (file === null) return false
     try {
-      return (await readBlock(file, block)) !== null
+      return (await this.rawBlock(file, block)) !== null
     } finally {
       await file.close()
     }
+  }
+
+  private async rawBlock(file: FileHandle, block: PlacedBlock): Promise<Buffer | null> {
+    const key = block.digest.toString('latin1')
+    const known = this.blocks.get(key)
+    if (known !== undefined) return known
+    const raw = await readBlock(file, block)
+    if (raw !== null) this.blocks.set(key, raw)
+    return raw
   }
 
   private tellHole({ fromMs, toMs, records }: PlacedBlock): void {

@@ -209,7 +209,13 @@ t.test('findLast', async (t) => {
     const path = join(folder, 'kalshi', segment as string)
     const damagedAt = (blockOffsets(path)[5] as number) - 9
     flipByte(path, damagedAt)
-    t.strictSame(await reader.findLast('key 1', NOON + 1_000), { segment, block: 1 })
+    const asked = () => new JournalReader({ folder, name: 'kalshi' }).findLast('key 1', NOON + 1_000)
+    t.strictSame(await asked(), { segment, block: 1 })
+    t.strictSame(
+      await reader.findLast('key 1', NOON + 1_000),
+      { segment, block: 4 },
+      'not over what was read before'
+    )
     flipByte(path, damagedAt)
   })
 
