@@ -79,6 +79,7 @@ export const TARGETS = {
   historyFileCores: notAbove(0.06),
   /** Milliseconds. */
   historyFileTurn: notAbove(2),
+  historyWarmStart: notAbove(2_000),
   historyPage: notAbove(100),
   historyLongPage: notAbove(250),
   historyCandles: notAbove(250),

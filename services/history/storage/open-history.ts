@@ -41,10 +41,10 @@ export async function openHistory({
   const begunAtMs = now()
   const engine = databaseUrl === '' ? await openPglite(dataDir, log, signal) : await openPostgres(databaseUrl)
   try {
-    const timescale = engine.name === 'postgres' && (await loadTimescale(engine.db))
+    const timescale = engine.name === 'postgres' && (await loadTimescale(engine.patient))
     await migrate(engine.patient, timescale)
     if (timescale && !(await isPartitioned(engine.db)))
-      await compressHypertables(engine.db).catch((error) => {
+      await compressHypertables(engine.patient).catch((error) => {
         log.warn({ error: String(error) }, 'old rows of the history are not compressed')
       })
     const layout = await readLayout(engine.db, engine.patient)

@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Tables } from './tables.ts'
-import { DAY_MS, TIME_TABLES, type TimeLayout, type TimeTable } from './time-layout.ts'
+import { countDeleted, DAY_MS, TIME_TABLES, type TimeLayout, type TimeTable } from './time-layout.ts'
 
 const MINUTE_MS = 60_000
 /** Rows deleted by one statement, so that none holds locks, or the embedded database, for long. */
@@ -22,24 +22,24 @@ export async function prune(
   let removed = 0
   for (const table of Object.keys(TIME_TABLES) as TimeTable[]) {
     removed += await layout.dropBefore(table, limits.deleteBeforeMs)
-    removed += await deleteRows(db, table, limits.deleteBeforeMs)
+    removed += await deleteRows(layout, table, limits.deleteBeforeMs)
   }
   removed += await deleteRecords(db, limits.deleteBeforeMs)
   return removed + (await thin({ db, layout }, limits.thinBeforeMs))
 }
 
-/** Deletes what is old of the day that is not wholly so. */
-async function deleteRows(db: Kysely<Tables>, table: TimeTable, beforeMs: number): Promise<number> {
+/** Deletes what is old of the day that is not wholly so, unless it is compressed. */
+async function deleteRows(layout: TimeLayout, table: TimeTable, beforeMs: number): Promise<number> {
+  if (await layout.isCompressed(table, beforeMs)) return 0
   const at = sql.ref(TIME_TABLES[table])
-  return inBatches(
-    db,
-    sql`
+  return inBatches(() =>
+    layout.deleteRows(sql`
       with old as (
         select ${at} as at, row_no from ${sql.table(table)} where ${at} < ${beforeMs}::bigint
         order by 1, 2 limit ${sql.lit(DELETE_BATCH)}
       )
       delete from ${sql.table(table)} row using old
-      where row.${at} = old.at and row.row_no = old.row_no and row.${at} < ${beforeMs}::bigint`
+      where row.${at} = old.at and row.row_no = old.row_no and row.${at} < ${beforeMs}::bigint`)
   )
 }
 
@@ -71,12 +71,10 @@ async function deleteRecords(db: Kysely<Tables>, beforeMs: number): Promise<numb
   let removed = 0
   for (const [table, key, where] of old) {
     const columns = sql.join(key.map((name) => sql.ref(name)))
-    removed += await inBatches(
-      db,
-      sql`
-        delete from ${sql.table(table)} where (${columns}) in (
-          select ${columns} from ${sql.table(table)} row where ${where} limit ${sql.lit(DELETE_BATCH)})`
-    )
+    const statement = sql`
+      delete from ${sql.table(table)} where (${columns}) in (
+        select ${columns} from ${sql.table(table)} row where ${where} limit ${sql.lit(DELETE_BATCH)})`
+    removed += await inBatches(() => countDeleted(db, statement))
   }
   return removed
 }
@@ -99,7 +97,7 @@ async function thin({ db, layout }: Pruning, beforeMs: number): Promise<number> 
     const from = await nextSnapshot(db, done, end)
     if (from === null) break
     const to = Math.min(end, from + THIN_WINDOW_MS)
-    removed += await thinWindow(db, from, to)
+    removed += await thinWindow(layout, from, to)
     await keepProgress(db, to)
     done = to
   }
@@ -125,17 +123,16 @@ async function nextSnapshot(
   return row === undefined ? null : Math.floor(row.at_ms / MINUTE_MS) * MINUTE_MS
 }
 
-async function thinWindow(db: Kysely<Tables>, fromMs: number, toMs: number): Promise<number> {
+async function thinWindow(layout: TimeLayout, fromMs: number, toMs: number): Promise<number> {
   const inside = sql`at_ms >= ${fromMs}::bigint and at_ms < ${toMs}::bigint`
-  return inBatches(
-    db,
-    sql`
+  return inBatches(() =>
+    layout.deleteRows(sql`
       delete from market_snapshots where ${inside} and (at_ms, row_no) in (
         select at_ms, row_no from (
           select at_ms, row_no, row_number() over (
             partition by market_key, source, at_ms / ${sql.lit(MINUTE_MS)} order by at_ms desc, row_no desc) as place
           from market_snapshots where ${inside}) ranked
-        where place > 1 limit ${sql.lit(DELETE_BATCH)})`
+        where place > 1 limit ${sql.lit(DELETE_BATCH)})`)
   )
 }
 
@@ -151,12 +148,11 @@ async function keepProgress(db: Kysely<Tables>, doneBeforeMs: number): Promise<v
     .execute()
 }
 
-/** Runs a statement that deletes at most `DELETE_BATCH` rows until it deletes fewer. */
-async function inBatches(db: Kysely<Tables>, statement: RawBuilder<unknown>): Promise<number> {
+/** Runs a statement that deletes at most `DELETE_BATCH` rows, and says how many, until it deletes fewer. */
+async function inBatches(deleteSome: () => Promise<number>): Promise<number> {
   let removed = 0
   for (;;) {
-    const { numAffectedRows } = await statement.execute(db)
-    const count = Number(numAffectedRows ?? 0)
+    const count = await deleteSome()
     removed += count
     if (count < DELETE_BATCH) return removed
   }
