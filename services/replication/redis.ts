@@ -75,6 +75,9 @@ export class RedisLink {
       retryStrategy: (times) =>
         this.isRefused ? REFUSED_RETRY_MS : Math.min(RETRY_CAP_MS, RETRY_FIRST_MS * 2 ** Math.min(times, 6))
     })
+    this.client.on('connecting', () => {
+      this.isRefused = false
+    })
     this.client.on('ready', () => void this.ready())
     this.client.on('error', (error) => this.failed(error))
     this.client.on('close', () => this.closed())
@@ -164,7 +167,6 @@ export class RedisLink {
   private ready(): void {
     const { log, onReady } = this.options
     if (this.current.state === 'stopped') return
-    this.isRefused = false
     this.current.state = 'ready'
     this.current.lastError = null
     this.current.connects++
@@ -173,7 +175,8 @@ export class RedisLink {
   }
 
   private failed(error: Error): void {
-    if (this.current.state === 'stopped') return
+    // Once it was refused, a connection says of what else was asked of it only that it has ended.
+    if (this.current.state === 'stopped' || this.isRefused) return
     const sentence = sentenceOf(error)
     this.isRefused = isRefusal(error)
     const isNew = sentence !== this.current.lastError

@@ -245,9 +245,10 @@ export class ShardLeases {
 
   private async leave(): Promise<void> {
     const { redis, keys } = this.options
-    await this.beating
     const leases = [...this.held.values()]
     for (const lease of leases) this.lose(lease)
+    // Its answer may never come; whatever it takes from now on, it gives back itself.
+    await this.beating
     if (!redis.isReady) return
     await Promise.allSettled([
       this.release(leases),

@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
+import { RedisUnavailableError } from '../../../services/errors.ts'
 import { clusterKeys } from '../../../services/replication/keys.ts'
 import type { Lease } from '../../../services/replication/lease.ts'
 import { RedisLink } from '../../../services/replication/redis.ts'
-import { FENCED_WRITE } from '../../../services/replication/scripts.ts'
+import { FENCED_WRITE, RELEASE } from '../../../services/replication/scripts.ts'
 import { ShardLeases, type ShardLeasesOptions } from '../../../services/replication/shard-leases.ts'
 import { inspector, NO_REDIS, OwnRedis, ownCluster, REDIS_URL, until } from './real-redis.ts'
 
@@ -18,11 +19,28 @@ interface Member {
   die: () => Promise<void>
 }
 
-function join(t: Test, url: string, cluster: string, options: Partial<ShardLeasesOptions> = {}): Member {
+type Run = RedisLink['run']
+
+function join(
+  t: Test,
+  url: string,
+  cluster: string,
+  options: Partial<ShardLeasesOptions> = {},
+  through: (run: Run) => Run = (run) => run
+): Member {
   const redis = new RedisLink({ url, name: 'test', log: silent, commandTimeoutMs: 500 })
   const held = new Map<number, Lease>()
+  const run = through((call) => redis.run(call))
   const leases = new ShardLeases({
-    redis,
+    redis: {
+      run,
+      get isReady() {
+        return redis.isReady
+      },
+      get status() {
+        return redis.status
+      }
+    },
     keys: clusterKeys(cluster, SHARDS),
     shards: SHARDS,
     leaseMs: LEASE_MS,
@@ -148,3 +166,79 @@ t.test('who cannot renew stops before the lease can expire, and takes newer ones
   const epochs = [...one.held.values(), ...other.held.values()].map(({ epoch }) => epoch)
   t.ok(Math.min(...epochs) > last, 'in epochs that went on growing')
 })
+
+t.test(
+  'a shutdown waits for no release that fails or is never answered, and nothing is written after it',
+  { skip: NO_REDIS },
+  async (t) => {
+    const never = new Promise<never>(() => {})
+    const ways: Record<string, (run: Run) => Run> = {
+      'releases fail': (run) => (call) =>
+        call.script === RELEASE ? Promise.reject(new RedisUnavailableError('it is away')) : run(call),
+      'releases are not answered': (run) => (call) => (call.script === RELEASE ? never : run(call)),
+      'nothing is answered any more': (run) => (call) => {
+        if (isSilent) asked++
+        return isSilent ? never : run(call)
+      }
+    }
+    let isSilent = false
+    let asked = 0
+    for (const [way, through] of Object.entries(ways)) {
+      t.comment(way)
+      const cluster = ownCluster()
+      inspector(t, REDIS_URL, cluster)
+      const one = join(t, REDIS_URL, cluster, {}, through)
+      await until(() => one.held.size === SHARDS, 'it has all')
+      if (way === 'nothing is answered any more') {
+        isSilent = true
+        await until(() => asked > 0, 'a beat is under way')
+      }
+      const atMs = performance.now()
+      await one.leases.stop()
+      t.ok(performance.now() - atMs < 2_000, 'it ends')
+      t.equal(one.held.size, 0, 'no shard is written here')
+      t.equal(one.leases.status().held, 0, 'nor believed to be')
+      isSilent = false
+      const other = join(t, REDIS_URL, cluster)
+      await until(() => other.held.size === SHARDS, 'another has all once the leases have expired')
+    }
+  }
+)
+
+t.test(
+  'what was handed over is neither written nor read here any more, whether Redis heard of it or not',
+  { skip: NO_REDIS },
+  async (t) => {
+    const cluster = ownCluster()
+    inspector(t, REDIS_URL, cluster)
+    const every = Array.from({ length: SHARDS }, (_, shard) => shard)
+    let failed = 0
+    /** What was read when that was said to be another question. */
+    let said: boolean[] = []
+    const one = join(
+      t,
+      REDIS_URL,
+      cluster,
+      {
+        onShares: () => {
+          said = every.map((shard) => one.leases.reads(shard))
+        }
+      },
+      (run) => (call) => {
+        if (call.script !== RELEASE) return run(call)
+        failed++
+        return Promise.reject(new RedisUnavailableError('it is away'))
+      }
+    )
+    await until(() => one.held.size === SHARDS, 'one has all')
+    const other = join(t, REDIS_URL, cluster)
+    await until(() => failed > 0, 'a release has failed')
+    t.equal(one.held.size, one.leases.status().held)
+    t.equal(one.held.size, SHARDS - failed)
+    await until(() => other.held.size > 0 && one.held.size + other.held.size === SHARDS, 'they share')
+    t.strictSame(
+      said,
+      every.map((shard) => one.held.has(shard))
+    )
+  }
+)

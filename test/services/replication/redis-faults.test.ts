@@ -5,7 +5,7 @@ import { freePort } from '../../../faults/process.ts'
 import { readSettings } from '../../../services/settings.ts'
 import { market, serve } from '../../helper.ts'
 import { differences, startRole } from './apps.ts'
-import { OwnRedis, until } from './real-redis.ts'
+import { inspector, OwnRedis, until } from './real-redis.ts'
 
 t.setTimeout(120_000)
 
@@ -73,6 +73,33 @@ t.test('a password that Redis refuses is said in one sentence, and nowhere told'
   }
   const right = await startRole(t, 'ingest', { REDIS_URL: server.url, CLUSTER_NAME: 'refused' })
   await until(() => right.getHealth().replication?.leases?.held === 8, 'with the right one it works')
+})
+
+t.test('a database that Redis does not have is said in one sentence, and no other one is used', async (t) => {
+  const server = await OwnRedis.start(t)
+  if (server === null) return t.comment('skipped: redis-server is not installed')
+  const app = await startRole(t, 'ingest', { REDIS_URL: `${server.url}/99`, CLUSTER_NAME: 'database' })
+  serve(app.snapshotStore, market(1))
+  const health = () => app.getHealth().replication
+  const states = new Set<string | undefined>()
+  const watching = setInterval(() => states.add(health()?.redis.state), 1)
+  t.teardown(() => clearInterval(watching))
+  await until(() => health()?.redis.state === 'refused', 'it says that it is refused')
+  const says = {
+    state: 'refused',
+    lastError: 'Redis has no database of the number in REDIS_URL',
+    connects: 0
+  }
+  t.match(health()?.redis, says)
+  const redis = inspector(t, server.url)
+  const clients = async () => String(await redis.client('LIST')).match(/name=crossbook-ingest/g)?.length ?? 0
+  await until(async () => (await clients()) === 0, 'it is not connected')
+  const refusals = async () =>
+    Number(/cmdstat_select:.*failed_calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
+  await until(async () => (await refusals()) >= 2, 'it asks again')
+  t.match(health(), { redis: says, leases: { held: 0 } })
+  t.notOk(states.has('ready'), 'it never was there')
+  t.equal(await redis.dbsize(), 0)
 })
 
 t.test('a slow Redis makes a replica late, and nothing else', async (t) => {

@@ -1,139 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { NO, YES } from '../../../services/orderbook/arena.ts'
-import { ChangeWriter } from '../../../services/replication/change-writer.ts'
-import { clusterKeys } from '../../../services/replication/keys.ts'
-import { type Lease, leaseOf } from '../../../services/replication/lease.ts'
-import { type RedisArgument, RedisLink } from '../../../services/replication/redis.ts'
-import { ReplicaFeed } from '../../../services/replication/replica-feed.ts'
-import { ACQUIRE, RELEASE } from '../../../services/replication/scripts.ts'
+import t from 'tap'
+import { YES } from '../../../services/orderbook/arena.ts'
+import { encodeEntry, encodeMark } from '../../../services/replication/codec.ts'
+import { clusterKeys, MARK_FIELD } from '../../../services/replication/keys.ts'
 import { shardOf } from '../../../services/replication/shards.ts'
-import { getDetail } from '../../../services/snapshots/aggregate.ts'
-import { SnapshotStore } from '../../../services/snapshots/store.ts'
 import type { TradeNote } from '../../../services/venue/wire-tap.ts'
 import { createRandom } from '../../../simulator/model/random.ts'
 import { market, serve } from '../../helper.ts'
 import { inspector, NO_REDIS, ownCluster, REDIS_URL, until } from './real-redis.ts'
+import {
+  change,
+  connect,
+  differing,
+  MARKETS,
+  newStore,
+  nextRound,
+  reading,
+  SHARDS,
+  startReplica,
+  startWriter,
+  writing
+} from './writer-and-replica.ts'
 
 t.setTimeout(120_000)
-
-const SHARDS = 4
-const MARKETS = 40
-const silent = { info: () => {}, warn: () => {} }
-
-function newStore(capacityMarkets = 200): SnapshotStore {
-  return new SnapshotStore({ capacityMarkets, capacityLevels: 20_000 })
-}
-
-async function connect(t: Test): Promise<RedisLink> {
-  const link = new RedisLink({ url: REDIS_URL, name: 'test', log: silent })
-  link.start()
-  t.teardown(() => link.stop())
-  await until(() => link.isReady, 'Redis is there')
-  return link
-}
-
-/** A writer of all shards, under leases that the test takes by hand. */
-async function startWriter(t: Test, cluster: string, store: SnapshotStore) {
-  const redis = await connect(t)
-  const keys = clusterKeys(cluster, SHARDS)
-  const lost: Lease[] = []
-  const writer = new ChangeWriter({
-    store,
-    redis,
-    keys,
-    shards: SHARDS,
-    completeFor: () => ['kalshi', 'polymarket'],
-    onLost: (lease) => lost.push(lease)
-  })
-  writer.start()
-  t.teardown(() => writer.stop())
-  const leases: Lease[] = []
-  const take = async (member: string) => {
-    for (let shard = 0; shard < SHARDS; shard++) {
-      const call = { keys: [keys.lease(shard), keys.epoch(shard)], args: [member, 60_000] }
-      const epoch = Number(String(await redis.run({ script: ACQUIRE, ...call })))
-      if (epoch === 0) throw new Error('the lease is held')
-      leases[shard] = leaseOf(shard, epoch, member)
-      writer.take(leases[shard] as Lease)
-    }
-  }
-  const release = async () => {
-    for (const { shard, text } of leases) {
-      writer.drop(shard)
-      await redis.run({ script: RELEASE, keys: [keys.lease(shard)], args: [text] })
-    }
-  }
-  return { writer, lost, take, release }
-}
-
-/** A store of markets and a writer that tells all of it. */
-async function writing(t: Test) {
-  const cluster = ownCluster()
-  inspector(t, REDIS_URL, cluster)
-  const source = newStore()
-  for (let n = 0; n < MARKETS; n++) serve(source, market(n))
-  const { writer, take } = await startWriter(t, cluster, source)
-  await take('writer')
-  return { cluster, source, writer }
-}
-
-type Streams = [stream: Buffer, entries: unknown[]][]
-
-/** A connection whose reads of streams go through a test's hands. */
-function reading(link: RedisLink, read: (ask: () => Promise<Streams | null>) => Promise<Streams | null>) {
-  return {
-    get isReady() {
-      return link.isReady
-    },
-    get status() {
-      return link.status
-    },
-    call: async (command: string, ...args: RedisArgument[]) => {
-      const ask = () => link.call(command, ...args)
-      return command === 'XREAD' ? read(ask as () => Promise<Streams | null>) : ask()
-    }
-  }
-}
-
-function startReplica(
-  t: Test,
-  cluster: string,
-  store: SnapshotStore,
-  redis: Pick<RedisLink, 'call' | 'isReady' | 'status'>,
-  lagMaxMs = 60_000,
-  onTrade: (trade: TradeNote) => void = () => {}
-) {
-  const replica = new ReplicaFeed({
-    store,
-    redis,
-    keys: clusterKeys(cluster, SHARDS),
-    shards: SHARDS,
-    lagMaxMs,
-    onTrade,
-    log: silent
-  })
-  replica.start()
-  t.teardown(() => replica.stop())
-  return replica
-}
-
-function differing(one: SnapshotStore, other: SnapshotStore): string[] {
-  const ids = new Set([...one.records(), ...other.records()].map(({ id }) => id))
-  return [...ids].filter((id) => {
-    const [a, b] = [one.get(id), other.get(id)]
-    if (a === undefined || b === undefined) return true
-    return JSON.stringify(getDetail(one, a, 100)) !== JSON.stringify(getDetail(other, b, 100))
-  })
-}
-
-function change(store: SnapshotStore, random: ReturnType<typeof createRandom>): void {
-  const record = store.get(market(random.int(MARKETS)).id)
-  if (record === undefined) return
-  const outcome = random.chance(0.5) ? YES : NO
-  store.books.arena.setLevel(record.slot, outcome, 100 * random.between(1, 40), random.int(5) * 1_000_000)
-  store.books.touch(record.slot)
-}
 
 t.test(
   'a replica notices every entry that it missed, says so, and mends itself',
@@ -255,16 +144,14 @@ t.test(
   'a market that left and came back, with versions that begin anew, is never the one it was',
   { skip: NO_REDIS },
   async (t) => {
-    const { cluster, source } = await writing(t)
+    const { cluster, source, inspected } = await writing(t)
     const link = await connect(t)
     let drops = false
     let isDeaf = false
     const failing = reading(link, async (ask) => {
-      if (isDeaf) {
-        await sleep(20)
-        return null
-      }
-      const streams = await ask()
+      // One that waited for an answer when it became deaf does not hear that either.
+      const streams = isDeaf ? await sleep(20, null) : await ask()
+      if (isDeaf) return null
       if (!drops || streams === null) return streams
       drops = false
       return streams.map(([stream, entries]) => [stream, entries.slice(1)])
@@ -274,28 +161,32 @@ t.test(
     const isSame = () => replica.isFilled && differing(source, copy).length === 0
     await until(isSame, 'it was filled')
     const { id } = market(0)
+    let grown = 0
     /** The level makes it seen when the replica has heard of it. */
     const grow = (size: number) => {
       const slot = source.get(id)?.slot as number
       for (let n = 0; n < 500; n++) source.books.touch(slot)
       source.books.arena.setLevel(slot, YES, 1_900, size)
       source.books.touch(slot)
+      grown = source.books.versions[slot] as number
     }
     const books = clusterKeys(cluster, SHARDS).books(shardOf(market(0), SHARDS))
     const isWhole = async () => (await link.call('HGET', books, id)) !== null
-    /** Comes to a slot of low versions, with another book. */
-    const back = (size: number) => {
-      for (let n = 1; n < 6; n++) source.remove(market(n).id)
+    const version = () => source.books.versions[source.get(id)?.slot as number] as number
+    /** Comes to the slot of another market that was little changed, with another book. */
+    const back = (size: number, other: number) => {
+      source.remove(market(other).id)
       const record = serve(source, market(0))
       source.books.arena.setLevel(record.slot, YES, 1_700, size)
       source.books.touch(record.slot)
-      for (let n = 1; n < 6; n++) serve(source, market(n))
+      serve(source, market(other))
+      t.ok(version() < grown, `version ${version()} after ${grown}`)
     }
     grow(17_000_000)
     await until(isSame, 'its versions are high')
     // Between two writes.
     source.remove(id)
-    back(11_000_000)
+    back(11_000_000, 1)
     await until(isSame, 'it is the new one')
 
     grow(19_000_000)
@@ -303,11 +194,71 @@ t.test(
     isDeaf = true
     source.remove(id)
     await until(async () => !(await isWhole()), 'it is gone at Redis')
-    back(13_000_000)
+    back(13_000_000, 2)
     await until(isWhole, 'it is back at Redis')
+    // No entry that follows the whole books tells of it: the replica has to believe them.
+    await nextRound(inspected, cluster)
     drops = true
     isDeaf = false
     await until(() => replica.status().gaps > 0, 'an entry was missed')
     await until(isSame, 'it is the new one again')
+  }
+)
+
+t.test(
+  'after a shard was filled anew, trades go on where they were: none twice, none of what follows left out',
+  { skip: NO_REDIS },
+  async (t) => {
+    const cluster = ownCluster()
+    const redis = inspector(t, REDIS_URL, cluster)
+    const keys = clusterKeys(cluster, SHARDS)
+    const write = (number: number, epoch = 1) => {
+      const trade: TradeNote = {
+        marketId: market(0).id,
+        tradeId: `${epoch}.${number}`,
+        venueTimeMs: null,
+        receivedAtMs: 1_700_000_000_000,
+        price: 4_200,
+        size: 1_000_000,
+        takerSide: null
+      }
+      const entry = { epoch, number, backlogMs: 0, changes: [], trades: [trade], completeFor: null }
+      return redis.xadd(keys.changes(0), '*', 'e', encodeEntry(entry)) as Promise<string>
+    }
+    const mark = (number: number, entryId: string, epoch = 1) =>
+      redis.hset(keys.books(0), MARK_FIELD, encodeMark({ epoch, number, entryId }))
+    const heard: (string | null)[] = []
+    const replica = startReplica(t, cluster, newStore(), await connect(t), 60_000, ({ tradeId }) =>
+      heard.push(tradeId)
+    )
+    const filledAnew = async () => {
+      const { fills } = replica.status()
+      await until(() => replica.status().fills > fills, 'the shard is filled anew')
+    }
+    await mark(1, await write(1))
+    for (const number of [2, 3, 4, 5]) await write(number)
+    await until(() => heard.length === 4, 'trades are heard')
+
+    t.comment('from whole books that are older than what was read')
+    const unreadable = (await redis.xadd(keys.changes(0), '*', 'e', 'of another version')) as string
+    await filledAnew()
+    await redis.xdel(keys.changes(0), unreadable)
+    const { entries } = replica.status()
+    await write(6)
+    await until(() => heard.at(-1) === '1.6', 'what follows is heard')
+    t.ok(replica.status().entries > entries, 'entries were read again')
+
+    t.comment('from whole books that are ahead: what they stand for was missed')
+    const ahead = await write(8)
+    await until(() => replica.status().gaps > 1, 'an entry is missed')
+    await mark(8, ahead)
+    await write(9)
+    await until(() => heard.at(-1) === '1.9', 'what follows is heard')
+
+    t.comment('of a new writer, which counts from 1')
+    await write(1, 2)
+    await write(2, 2)
+    await until(() => heard.at(-1) === '2.2', 'it is heard')
+    t.strictSame(heard, ['1.2', '1.3', '1.4', '1.5', '1.6', '1.9', '2.1', '2.2'])
   }
 )

@@ -175,3 +175,35 @@ t.test('a fault while a client is answered ends that client only', async (t) => 
   t.equal(other.closed, null)
   t.equal(errors.length, 1)
 })
+
+t.test('what was held back before a book is told whole is forgotten', async (t) => {
+  const { store, hub, ids } = world(t, 1, { lingerMs: 0 })
+  const { slot } = store.get(ids[0] as string) as { slot: number }
+  const { books } = store
+  const before = listen(hub, { channel: 'book', markets: ids })
+  await turns()
+  books.arena.setLevel(slot, 0, 1_111, 1_000_000)
+  books.touch(slot)
+  // In the same turn: nothing of it was told yet.
+  before.client.receive('{"op":"unsubscribe","id":"one"}')
+  hub.topics.sweep()
+  t.equal(hub.topics.size, 0)
+  books.raise(slot, 'disconnected')
+
+  const after = listen(hub, { channel: 'book', markets: ids })
+  const version = books.versions[slot]
+  t.match(after.messages[1], { type: 'snapshot', books: [{ previous: null, version }] })
+  await turns()
+  t.same(after.held.seqs, [], 'the snapshot said all of it')
+  books.arena.setLevel(slot, 0, 2_222, 2_000_000)
+  books.touch(slot)
+  await turns()
+  t.match(after.messages.at(-1), {
+    type: 'change',
+    seq: 1,
+    books: [{ previous: version, bids: [{ price: '0.2222', size: '2' }], asks: [] }]
+  })
+  const last = after.messages.at(-1)
+  t.equal(last?.type === 'change' && last.books[0]?.bids.length, 1)
+  t.same(differences(after.held.books, store, ids), [])
+})

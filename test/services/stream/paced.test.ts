@@ -190,6 +190,43 @@ t.test('a market that joins is told to those who came before it, whoever is told
   t.match(before.messages.at(-1), { tickers: [{ id: here.ids[1] }] })
 })
 
+t.test(
+  'when many questions are due at once, a turn tells a share of them, and none is left out',
+  async (t) => {
+    const clock = { ms: 1_000 }
+    const here = world(t, 30, { defaults: DEFAULTS, steadyNow: () => clock.ms })
+    const { hub, ids } = here
+    const clients = ids.map((_, n) => listen(hub, { channel: 'depth', markets: ids, depth: 1 + n }))
+    // None is due before all are.
+    clock.ms = 0
+    for (const n of ids.keys()) setBid(here, 4_200, 1_000_000 * (n + 1), n)
+    await turns()
+    const before = hub.status().serialized
+    let last = before
+    let mostInATurn = 0
+    const everyTurn = () => {
+      const { serialized } = hub.status()
+      mostInATurn = Math.max(mostInATurn, serialized - last)
+      last = serialized
+      looking = setImmediate(everyTurn)
+    }
+    let looking = setImmediate(everyTurn)
+    t.teardown(() => clearImmediate(looking))
+    clock.ms = 1_100
+    const told = () =>
+      clients.map(({ messages }) =>
+        messages.flatMap((one) =>
+          one.type === 'depth' ? one.depth.map(({ id, bids }) => `${id} ${bids[0]?.size}`) : []
+        )
+      )
+    await until(() => told().every((books) => books.length >= ids.length))
+    const whole = ids.map((id, n) => `${id} ${n + 1}`)
+    for (const books of told()) t.same(books.sort(), whole)
+    t.equal(hub.status().serialized - before, ids.length ** 2, 'each once')
+    t.ok(mostInATurn > 128 && mostInATurn <= 256, `${mostInATurn} in one turn at most`)
+  }
+)
+
 t.test('questions that are asked and left again and again neither pile up nor go on for ever', async (t) => {
   const here = world(t, 3, { defaults: DEFAULTS })
   const { hub, ids } = here
