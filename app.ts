@@ -55,6 +55,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     ajv: { customOptions: { removeAdditional: false } }
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  try {
+    await registerAll(app, options)
+  } catch (error) {
+    // What was registered before gives back what it holds.
+    await app.close()
+    throw error
+  }
+  return app
+}
+
+async function registerAll(app: FastifyInstance, options: AppOptions): Promise<void> {
   await app.register(config, { config: options.config })
   await app.register(clientConnections)
   await app.register(security)
@@ -82,5 +93,4 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(metricsRoute)
   await app.register(streamDocs)
   await app.register(v1, { prefix: '/v1' })
-  return app
 }

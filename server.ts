@@ -6,7 +6,7 @@ import { ConfigError } from './services/errors.ts'
 
 export interface ServerOptions {
   config: Config
-  /** Anything else that ends with the server, such as a simulator; called after the app is closed. */
+  /** Anything else that ends with the server, such as a simulator; called after the app is closed, if it ever listened. */
   onClose?: () => Promise<void>
 }
 
@@ -50,7 +50,6 @@ export async function listenWithGrace(
   } catch (error) {
     grace.uninstall()
     await app.close()
-    await onClose?.()
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE')
       throw new ConfigError(`PORT ${config.PORT} is in use on ${config.HOST}: set PORT to a free one`)

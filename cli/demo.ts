@@ -6,7 +6,7 @@ import { styleText } from 'node:util'
 import { startServer } from '../server.ts'
 import { readSettings } from '../services/settings.ts'
 import { gatewaySettings } from '../simulator/gateway-settings.ts'
-import { startSimulator } from '../simulator/index.ts'
+import { type Simulator, startSimulator } from '../simulator/index.ts'
 import { startBoard } from './board.ts'
 import { MODEL_HELP, MODEL_OPTIONS, simulatorOptions } from './simulator-options.ts'
 import { parseCommand } from './usage.ts'
@@ -27,6 +27,15 @@ export async function demoCommand(args: string[]): Promise<void> {
   const options = parseCommand(args, { ...MODEL_OPTIONS, keep: { type: 'string' } }, HELP)
   if (options === null) return
   const simulator = await startSimulator(simulatorOptions(options))
+  try {
+    await serveDemo(simulator, options.keep ?? temporaryFolder())
+  } catch (error) {
+    await simulator.stop()
+    throw error
+  }
+}
+
+async function serveDemo(simulator: Simulator, dataDir: string): Promise<void> {
   const config = readSettings({
     LOG_LEVEL: 'warn',
     VALIDATE_RESPONSES: 'all',
@@ -35,7 +44,7 @@ export async function demoCommand(args: string[]): Promise<void> {
     PORT: await portOf(process.env),
     ...gatewaySettings(simulator),
     // Made-up markets have no place among recorded ones.
-    DATA_DIR: options.keep ?? temporaryFolder(),
+    DATA_DIR: dataDir,
     DATABASE_URL: ''
   })
   let stopBoard = () => {}

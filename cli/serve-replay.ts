@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildApp } from '../app.ts'
+import replay from '../plugins/replay.ts'
+import { VENUES } from '../schemas/common.ts'
 import type { Config } from '../schemas/config.ts'
 import { listenWithGrace } from '../server.ts'
-import { replayJournal } from '../services/history/replay/replay.ts'
+import { JournalReader } from '../services/history/journal/reader.ts'
+import type { JournalReplay, ReplayProgress } from '../services/history/replay/replay.ts'
 import { ProgressBar } from './progress.ts'
 import { timeOption, UsageError } from './usage.ts'
 
@@ -26,41 +29,50 @@ export async function serveReplay(config: Config, { folder, speed, from, to }: R
   const pace = speed === undefined ? null : Number(speed)
   if (pace !== null && !(pace > 0 && Number.isFinite(pace)))
     throw new UsageError(`--speed must be a number above 0, but is ${JSON.stringify(speed)}`)
+  const journal = journalIn(folder)
+  if (!(await holdsRecords(journal, folder, toMs)))
+    throw new UsageError(`--replay ${folder} holds no journal of that time`)
   const app = await buildApp({ config, feeds: 'none' })
-  const ending = new AbortController()
-  app.addHook('onClose', async () => ending.abort())
   let isThere = false
-  app.readyChecks.push(() => (isThere ? null : 'the replay has not come to its start'))
-  const unwatch = await listenWithGrace(app, config)
+  let doneMs = fromMs
   const lengthMs = toMs - fromMs
   const bar = new ProgressBar(`replaying ${folder}`, lengthMs)
-  let doneMs = fromMs
-  const report = await replayJournal({
-    folder: journalIn(folder),
-    fromMs,
-    toMs,
-    store: app.snapshotStore,
-    speed: pace,
-    signal: ending.signal,
-    onProgress: ({ atMs }) => {
-      isThere ||= pace !== null && atMs >= fromMs
-      // How much of a range without an end is done, nobody knows.
-      if (Number.isFinite(lengthMs)) bar.advance(Math.max(0, atMs - doneMs))
-      doneMs = Math.max(doneMs, atMs)
-    }
-  })
-  bar.done()
-  isThere = true
-  const { records, frames, isComplete, digest, atMs } = report
-  if (records === 0 && isComplete) {
+  const onProgress = ({ atMs }: ReplayProgress) => {
+    isThere ||= pace !== null && atMs >= fromMs
+    // How much of a range without an end is done, nobody knows.
+    if (Number.isFinite(lengthMs)) bar.advance(Math.max(0, atMs - doneMs))
+    doneMs = Math.max(doneMs, atMs)
+  }
+  await app.register(replay, { folder: journal, fromMs, toMs, speed: pace, onProgress })
+  app.readyChecks.push(() => (isThere ? null : 'the replay has not come to its start'))
+  const unwatch = await listenWithGrace(app, config)
+  try {
+    const report = await (app.replay as JournalReplay).run()
+    bar.done()
+    isThere = true
+    const { records, frames, isComplete, digest, atMs } = report
+    if (records === 0 && isComplete) throw new UsageError(`--replay ${folder} holds nothing that can be read`)
+    app.log.info(
+      { records, frames, isComplete, digest, at: new Date(atMs).toISOString() },
+      'the journal is replayed; its last state is served'
+    )
+  } catch (error) {
     unwatch()
     await app.close()
-    throw new UsageError(`--replay ${folder} holds no journal of that time`)
+    throw error
   }
-  app.log.info(
-    { records, frames, isComplete, digest, at: new Date(atMs).toISOString() },
-    'the journal is replayed; its last state is served'
-  )
+}
+
+/** Whether a record before a time is in the journals, as far as their indices tell. */
+async function holdsRecords(journal: string, folder: string, toMs: number): Promise<boolean> {
+  try {
+    const spans = await Promise.all(VENUES.map((name) => new JournalReader({ folder: journal, name }).span()))
+    return spans.some((span) => span !== null && span.fromMs < toMs)
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new UsageError(`--replay ${folder} cannot be read (${code}): give a DATA_DIR`)
+  }
 }
 
 function journalIn(folder: string): string {

@@ -1,4 +1,3 @@
-import { startServer } from '../server.ts'
 import { readSettings } from '../services/settings.ts'
 import { loadEnvironment } from './environment.ts'
 import { parseCommand, UsageError } from './usage.ts'
@@ -24,5 +23,9 @@ export async function serveCommand(args: string[]): Promise<void> {
     await serveReplay(config, { folder, speed, from, to })
   } else if (speed !== undefined || from !== undefined || to !== undefined) {
     throw new UsageError('--speed, --from and --to go with --replay; see crossbook serve --help')
-  } else await startServer({ config })
+  } else {
+    // Only now: what is wrong with the settings is said before the whole gateway is loaded.
+    const { startServer } = await import('../server.ts')
+    await startServer({ config })
+  }
 }

@@ -65,7 +65,8 @@ export default fp(
         validation: app.responseChecker.health(),
         history: app.history === undefined ? null : historyHealth(app.history.status()),
         stream: app.streamHub.status(),
-        replication
+        replication,
+        replay: app.replay?.health() ?? null
       }
       return health
     })

@@ -1,9 +1,22 @@
 import { type Static, Type } from 'typebox'
 
+/** A string by a pattern; `expects` says in words what that is, and follows "must be". */
+const matching = (options: { description: string; pattern: string; expects: string; default: string }) =>
+  Type.String(options)
 const httpUrl = (description: string, value: string) =>
-  Type.String({ description, pattern: '^https?://', default: value })
+  matching({
+    description,
+    pattern: '^https?://',
+    expects: 'a URL that begins with http:// or https://',
+    default: value
+  })
 const wsUrl = (description: string, value: string) =>
-  Type.String({ description, pattern: '^wss?://', default: value })
+  matching({
+    description,
+    pattern: '^wss?://',
+    expects: 'a URL that begins with ws:// or wss://',
+    default: value
+  })
 /** The longest wait that a timer can hold; a longer one would be over at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -24,9 +37,10 @@ export const ConfigSchema = Type.Object({
     description: 'How much is logged',
     default: 'info'
   }),
-  VENUES: Type.String({
+  VENUES: matching({
     description: 'Which venues to run; a comma-separated list of kalshi and polymarket',
     pattern: '^(kalshi|polymarket)(,(kalshi|polymarket))*$',
+    expects: 'a comma-separated list of kalshi and polymarket',
     default: 'kalshi,polymarket'
   }),
   KALSHI_API_KEY: Type.String({ description: 'Key id; without it Kalshi is polled over REST', default: '' }),
@@ -142,10 +156,11 @@ export const ConfigSchema = Type.Object({
     minLength: 1,
     default: './data'
   }),
-  DATABASE_URL: Type.String({
+  DATABASE_URL: matching({
     description:
       'PostgreSQL to record in, postgres://user:password@host/name; empty means PGlite in DATA_DIR',
     pattern: '^$|^postgres(ql)?://',
+    expects: 'a URL such as postgres://user:password@host/name',
     default: ''
   }),
   HISTORY_FLUSH_MS: Type.Integer({
@@ -252,9 +267,10 @@ export const ConfigSchema = Type.Object({
     maximum: 100_000,
     default: 64
   }),
-  REDIS_URL: Type.String({
+  REDIS_URL: matching({
     description: 'Redis for the cache and for replicas, redis://user:password@host:6379/0; empty means none',
     pattern: '^$|^rediss?://',
+    expects: 'a URL such as redis://user:password@host:6379/0',
     default: ''
   }),
   ROLE: Type.Enum(['all', 'ingest', 'api'], {
@@ -263,9 +279,10 @@ export const ConfigSchema = Type.Object({
       'all: reads the venues and serves, alone; ingest: reads its share of the markets and writes them to Redis; api: serves what the ingest processes wrote',
     default: 'all'
   }),
-  CLUSTER_NAME: Type.String({
+  CLUSTER_NAME: matching({
     description: 'Which cluster of one Redis this process belongs to',
     pattern: '^[A-Za-z0-9_-]{1,40}$',
+    expects: '1 to 40 letters, digits, hyphens or underscores',
     default: 'crossbook'
   }),
   SHARDS: Type.Integer({
@@ -304,9 +321,10 @@ export const ConfigSchema = Type.Object({
     maximum: 86_400,
     default: 5
   }),
-  OPERATOR_API_KEY: Type.String({
+  OPERATOR_API_KEY: matching({
     description: 'Key of operator calls, such as to start a renewal; without it they are refused',
     pattern: '^(\\S{16,})?$',
+    expects: 'at least 16 characters, with no space among them',
     default: ''
   }),
   MAX_BOOK_DEPTH: Type.Integer({

@@ -343,6 +343,7 @@ export const EXAMPLES = {
         readFailures: 0
       },
       booksByState: { live: 561 }
-    }
+    },
+    replay: null
   }
 }

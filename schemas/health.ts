@@ -7,6 +7,7 @@ import {
   type IncidentsHealth,
   type LivenessHealthSchema
 } from './integrity.ts'
+import { type ReplayHealth, ReplayHealthSchema } from './replay-health.ts'
 import { REPLICATION_HEALTH_SCHEMAS, type ReplicationHealth } from './replication-health.ts'
 import { type StreamHealth, StreamHealthSchema } from './stream-health.ts'
 import { VERDICT_SOURCES } from './verdict.ts'
@@ -218,7 +219,8 @@ export const HealthSchema = Type.Object(
     validation: Type.Unsafe<ValidationHealth>(Type.Ref('ValidationHealth')),
     history: nullable(Type.Unsafe<HistoryHealth>(Type.Ref('HistoryHealth'))),
     stream: Type.Unsafe<StreamHealth>(Type.Ref('StreamHealth')),
-    replication: nullable(Type.Unsafe<ReplicationHealth>(Type.Ref('ReplicationHealth')))
+    replication: nullable(Type.Unsafe<ReplicationHealth>(Type.Ref('ReplicationHealth'))),
+    replay: nullable(Type.Unsafe<ReplayHealth>(Type.Ref('ReplayHealth')))
   },
   { $id: 'Health', additionalProperties: false, description: 'The full status' }
 )
@@ -237,5 +239,6 @@ export const HEALTH_SCHEMAS = [
   ...HISTORY_HEALTH_SCHEMAS,
   StreamHealthSchema,
   ...REPLICATION_HEALTH_SCHEMAS,
+  ReplayHealthSchema,
   HealthSchema
 ]

@@ -2,7 +2,14 @@ import { envSchema } from 'env-schema'
 import { type Config, ConfigSchema } from '../schemas/config.ts'
 import { ConfigError } from './errors.ts'
 
-const SECRETS = new Set(['KALSHI_API_KEY', 'KALSHI_API_SECRET', 'OPERATOR_API_KEY', 'REDIS_URL'])
+/** Or they may hold one. */
+const SECRETS = new Set([
+  'KALSHI_API_KEY',
+  'KALSHI_API_SECRET',
+  'OPERATOR_API_KEY',
+  'DATABASE_URL',
+  'REDIS_URL'
+])
 
 const URLS = [
   'KALSHI_HTTP_BASE',
@@ -12,10 +19,14 @@ const URLS = [
   'POLYMARKET_WS_URL'
 ] as const
 
-interface SchemaFailure {
-  instancePath: string
-  message?: string
-  params: Record<string, unknown>
+/** What the schema of a setting says of its values. */
+interface Allowed {
+  type?: string
+  enum?: readonly string[]
+  minimum?: number
+  exclusiveMinimum?: number
+  maximum?: number
+  expects?: string
 }
 
 /**
@@ -106,17 +117,31 @@ function assertRole({ ROLE, REDIS_URL }: Config): void {
 
 function validate(given: Record<string, string>): Config {
   try {
-    return envSchema<Config>({ schema: ConfigSchema, data: given, env: false, dotenv: false })
+    return envSchema<Config>({
+      schema: ConfigSchema,
+      data: given,
+      env: false,
+      dotenv: false,
+      ajv: { customOptions: (ajv) => ajv.addKeyword('expects') }
+    })
   } catch (cause) {
-    const [failure] = (cause as { errors?: SchemaFailure[] }).errors ?? []
+    const [failure] = (cause as { errors?: { instancePath: string }[] }).errors ?? []
     if (failure === undefined) throw cause
-    throw new ConfigError(sentence(failure, given), { cause: undefined })
+    throw new ConfigError(sentence(failure.instancePath.slice(1), given), { cause: undefined })
   }
 }
 
-function sentence({ instancePath, message, params }: SchemaFailure, given: Record<string, string>): string {
-  const name = instancePath.slice(1)
-  const allowed = Array.isArray(params.allowedValues) ? `: ${params.allowedValues.join(', ')}` : ''
+function sentence(name: string, given: Record<string, string>): string {
+  const properties: Record<string, Allowed> = ConfigSchema.properties
   const value = SECRETS.has(name) ? '' : `, but is ${JSON.stringify(given[name])}`
-  return `${name} ${message ?? 'is malformed'}${allowed}${value}`
+  return `${name} must be ${expectation(properties[name] as Allowed)}${value}`
+}
+
+/** Returns in words which values a setting takes. */
+function expectation({ type, expects, enum: values, minimum, exclusiveMinimum, maximum }: Allowed): string {
+  if (expects !== undefined) return expects
+  if (values !== undefined) return `one of ${values.join(', ')}`
+  const number = type === 'integer' ? 'a whole number' : 'a number'
+  const least = exclusiveMinimum === undefined ? `from ${minimum}` : `above ${exclusiveMinimum} and up`
+  return maximum === undefined ? `${number} ${least}` : `${number} ${least} to ${maximum}`
 }

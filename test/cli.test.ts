@@ -2,10 +2,12 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { ReplayResult } from '../cli/replay.ts'
+import { ConfigSchema } from '../schemas/config.ts'
 import { listOf, readSettings } from '../services/settings.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
@@ -22,7 +24,11 @@ function crossbook(args: string[], environment: Record<string, string> = {}): Pr
     const child = execFile(
       process.execPath,
       [bin, ...args],
-      { env: { PATH: process.env.PATH ?? '', ...environment }, maxBuffer: 64 * 1024 * 1024 },
+      {
+        env: { PATH: process.env.PATH ?? '', ...environment },
+        maxBuffer: 64 * 1024 * 1024,
+        timeout: 180_000
+      },
       (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr })
     )
   })
@@ -39,6 +45,13 @@ function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
     })
     child.once('exit', () => reject(new Error(`ended without printing ${pattern}: ${text}`)))
   })
+}
+
+async function takenPort(t: Test): Promise<{ port: number }> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return server.address() as { port: number }
 }
 
 function recording(t: Test, lines: unknown[]): string {
@@ -64,19 +77,30 @@ t.test('settings have defaults, are frozen, and empty ones count as not set', as
 
 t.test('a malformed setting ends the start with one sentence that names it, and exit code 1', async (t) => {
   const cases: [Record<string, string>, RegExp][] = [
-    [{ PORT: 'x' }, /^crossbook: PORT must be integer, but is "x"$/],
-    [{ PORT: '70000' }, /^crossbook: PORT must be <= 65535, but is "70000"$/],
+    [{ PORT: 'x' }, /^crossbook: PORT must be a whole number from 0 to 65535, but is "x"$/],
+    [{ PORT: '70000' }, /^crossbook: PORT must be [^\n]*, but is "70000"$/],
     [
       { KALSHI_WS_URL: 'https://x' },
-      /^crossbook: KALSHI_WS_URL must match pattern .*, but is "https:\/\/x"$/
+      /^crossbook: KALSHI_WS_URL must be a URL that begins with ws:\/\/ or wss:\/\/, but is "https:\/\/x"$/
     ],
-    [{ VENUES: 'kalshi,nyse' }, /^crossbook: VENUES must match pattern .*, but is "kalshi,nyse"$/],
+    [
+      { VENUES: 'kalshi,nyse' },
+      /^crossbook: VENUES must be a comma-separated list [^\n]*, but is "kalshi,nyse"$/
+    ],
     [
       { REDISCOVERY_INTERVAL_MS: '2147483648' },
-      /^crossbook: REDISCOVERY_INTERVAL_MS must be <= 2147483647, [^\n]*$/
+      /^crossbook: REDISCOVERY_INTERVAL_MS must be a whole number from 1000 to 2147483647, [^\n]*$/
     ],
-    [{ SILENT_AFTER_MS: '500' }, /^crossbook: SILENT_AFTER_MS must be >= 3000, [^\n]*$/],
-    [{ RECYCLER_INTERVAL_HOURS: '0' }, /^crossbook: RECYCLER_INTERVAL_HOURS must be > 0, but is "0"$/],
+    [{ SILENT_AFTER_MS: '500' }, /^crossbook: SILENT_AFTER_MS must be a whole number from 3000 to [^\n]*$/],
+    [
+      { RECYCLER_INTERVAL_HOURS: '0' },
+      /^crossbook: RECYCLER_INTERVAL_HOURS must be a number above 0 and up to 500, but is "0"$/
+    ],
+    [{ LOG_LEVEL: 'loud' }, /^crossbook: LOG_LEVEL must be one of fatal, [^\n]*, silent, but is "loud"$/],
+    [
+      { DATABASE_URL: 'mysql://user:s3cret@host/name' },
+      /^crossbook: DATABASE_URL must be a URL such as [^\n]*$/
+    ],
     [
       { KALSHI_API_KEY: 'id' },
       /^crossbook: KALSHI_API_SECRET is missing although KALSHI_API_KEY is set: .*$/
@@ -110,6 +134,24 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
   }
 })
 
+t.test('what a setting must be is said in words, whichever it is', async (t) => {
+  for (const [name, schema] of Object.entries(ConfigSchema.properties)) {
+    const isAnyText = !(
+      'pattern' in schema ||
+      'minimum' in schema ||
+      'exclusiveMinimum' in schema ||
+      'enum' in schema
+    )
+    if (isAnyText) continue
+    const holdsSecret = /_KEY$|^(DATABASE|REDIS)_URL$/.test(name)
+    const value = holdsSecret ? '' : ', but is "s3cret!"'
+    t.throws(() => readSettings({ [name]: 's3cret!' }), {
+      code: 'CONFIG_INVALID',
+      message: new RegExp(`^${name} must be (?!.*undefined)(a|one|at least|1 to) [^"\\\\^]+${value}$`)
+    })
+  }
+})
+
 t.test('venues may be listed with spaces, and origins in any number', async (t) => {
   const { VENUES, CORS_ORIGINS } = readSettings({
     VENUES: ' polymarket , kalshi ',
@@ -117,6 +159,58 @@ t.test('venues may be listed with spaces, and origins in any number', async (t) 
   })
   t.equal(VENUES, 'polymarket,kalshi')
   t.strictSame(listOf(CORS_ORIGINS), ['https://a.example', 'http://localhost:5173'])
+})
+
+t.test('a DATA_DIR that cannot be recorded in ends the start with one sentence', async (t) => {
+  const folder = t.testdir({
+    file: '',
+    journals: { journal: '' },
+    books: { journal: { books: '' } },
+    rows: { database: '' }
+  })
+  const cases: [dataDir: string, at: string][] = [
+    [join(folder, 'file'), 'file is no folder'],
+    [join(folder, 'file', 'in'), 'file/in is no folder'],
+    [join(folder, 'journals'), 'journal is no folder'],
+    [join(folder, 'books'), 'books is no folder'],
+    [join(folder, 'rows'), 'database is no folder']
+  ]
+  // There nothing can be made, and Node's own way to make folders does not return.
+  if (existsSync('/proc/self')) cases.push(['/proc/none/of', 'ENOENT at /proc/none'])
+  const settings = { PORT: '0', LOG_LEVEL: 'info' }
+  const ended = await Promise.all(
+    cases.map(([dataDir]) => crossbook(['serve'], { ...settings, DATA_DIR: dataDir }))
+  )
+  const demo = await crossbook(['demo', '--markets', '2', '--keep', join(folder, 'file')], settings)
+  for (const [index, { code, stdout, stderr }] of [...ended, demo].entries()) {
+    const [dataDir, at] = cases[index % ended.length] as [string, string]
+    t.equal(code, 1, dataDir)
+    const sentence = `^crossbook: DATA_DIR ${dataDir} cannot be written \\([^\\n]*${at}\\): give [^\\n]*$`
+    t.match(stderr.trim(), new RegExp(sentence))
+    t.equal(stdout, '')
+  }
+})
+
+t.test('a start that fails ends, says nothing of history, and gives its folder back', async (t) => {
+  const { port } = await takenPort(t)
+  const folder = t.testdir()
+  const cases: [args: string[], settings: Record<string, string>][] = [
+    [['serve'], { PORT: String(port) }],
+    [['serve'], { PORT: '0', KALSHI_API_KEY: 'id', KALSHI_API_SECRET: 'none' }],
+    [['demo', '--markets', '2'], { PORT: String(port) }],
+    [['demo', '--markets', '2'], { PORT: 'x' }]
+  ]
+  const ended = await Promise.all(
+    cases.map(([args, settings], index) =>
+      crossbook(args, { LOG_LEVEL: 'warn', DATA_DIR: join(folder, `${index}`), ...settings })
+    )
+  )
+  for (const [index, { code, stdout, stderr }] of ended.entries()) {
+    t.equal(code, 1, `${cases[index]?.[0]}`)
+    t.match(stderr.trim(), /^crossbook: (PORT|KALSHI_API_SECRET) [^\n]*$/)
+    t.equal(stdout, '')
+    t.notOk(existsSync(join(folder, `${index}`, 'journal', 'database.pid')))
+  }
 })
 
 t.test('a .env that is no file is one sentence', async (t) => {
@@ -134,10 +228,7 @@ t.test('a .env that is no file is one sentence', async (t) => {
 })
 
 t.test('a taken port is one sentence', async (t) => {
-  const server = (await import('node:http')).createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const { port } = server.address() as { port: number }
+  const { port } = await takenPort(t)
   const { code, stderr } = await crossbook(['serve'], {
     PORT: String(port),
     HISTORY: 'off',

@@ -128,6 +128,7 @@ export interface components {
             history: components["schemas"]["HistoryHealth"] | null;
             stream: components["schemas"]["StreamHealth"];
             replication: components["schemas"]["ReplicationHealth"] | null;
+            replay: components["schemas"]["ReplayHealth"] | null;
         };
         /** @description How recording is doing */
         HistoryHealth: {
@@ -304,6 +305,18 @@ export interface components {
             lastError: string | null;
             /** @description Times that it was reached */
             connects: number;
+        };
+        /** @description How far the replay of a journal is */
+        ReplayHealth: {
+            /**
+             * @description finished: all of the range was applied, and its last state is served
+             * @enum {string}
+             */
+            state: "running" | "finished";
+            /** @description Records of the journal that were applied */
+            records: number;
+            receivedAt: string | null;
+            digest: string | null;
         };
         /** @description How a replica follows its writers */
         ReplicaHealth: {
@@ -876,6 +889,7 @@ export type Quote = components['schemas']['Quote']
 export type Quotes = components['schemas']['Quotes']
 export type RecoveryHealth = components['schemas']['RecoveryHealth']
 export type RedisHealth = components['schemas']['RedisHealth']
+export type ReplayHealth = components['schemas']['ReplayHealth']
 export type ReplicaHealth = components['schemas']['ReplicaHealth']
 export type ReplicationHealth = components['schemas']['ReplicationHealth']
 export type ReplicationWriterHealth = components['schemas']['ReplicationWriterHealth']

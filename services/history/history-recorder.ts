@@ -62,7 +62,7 @@ export class HistoryRecorder {
   private lostWhileAway = 0
   private timers: NodeJS.Timeout[] = []
   private endWatch: (() => void) | null = null
-  private stopping: Promise<void> | null = null
+  private stopping: Promise<number> | null = null
 
   constructor(options: HistoryRecorderOptions) {
     this.options = options
@@ -142,8 +142,11 @@ export class HistoryRecorder {
     this.takeIn([...store.records()].map(({ slot }) => slot))
   }
 
-  /** Records the last of what happened, writes it within a bounded time, and ends the run in order if all is written. */
-  stop(): Promise<void> {
+  /**
+   * Records the last of what happened, writes it within a bounded time, and ends the run in order if all is written.
+   * Resolves to the rows that were not.
+   */
+  stop(): Promise<number> {
     this.stopping ??= this.end()
     return this.stopping
   }
@@ -208,7 +211,8 @@ export class HistoryRecorder {
     if (slots.length > SLICE_ROWS) setImmediate(() => this.takeIn(slots.slice(SLICE_ROWS)))
   }
 
-  private async end(): Promise<void> {
+  private async end(): Promise<number> {
+    this.queue.beginStop()
     for (const timer of this.timers) clearInterval(timer)
     this.timers = []
     this.endWatch?.()
@@ -216,5 +220,6 @@ export class HistoryRecorder {
     const endedAtMs = this.options.now()
     this.losses.end()
     await this.queue.stop(() => this.sessions.end(endedAtMs), STOP_MAX_MS)
+    return this.queue.status().waiting
   }
 }

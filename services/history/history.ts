@@ -20,7 +20,9 @@ import { MarketJournal } from './market-journal.ts'
 import { Opening } from './opening.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
+import { assertDataDir } from './storage/data-dir.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
+import { DATABASE_FOLDER } from './storage/pglite-engine.ts'
 import { loadWarmState, type WarmMarkets, WarmStateWriter } from './warm-state.ts'
 
 export type HistorySettings = Pick<
@@ -57,6 +59,7 @@ export interface HistoryStatus {
   journals: Record<string, JournalWriterStatus>
 }
 
+const JOURNALS = 'journal'
 /** The book log is a journal of its own, beside those of the venues. */
 const BOOKS = 'books'
 const HOUR_MS = 3_600_000
@@ -97,8 +100,10 @@ export class History implements HistoryReader {
     }
     const { store, settings, venues, fetchTrades, log, now, steadyNow, random } = this.options
     const folder = this.journalFolder
-    this.unlock = lockDataDir(folder)
     const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = settings
+    const journals = ['.', BOOKS, ...venues].map((name) => join(JOURNALS, name))
+    assertDataDir(dataDir, databaseUrl === '' ? [...journals, DATABASE_FOLDER] : journals)
+    this.unlock = lockDataDir(dataDir, JOURNALS)
     this.opening = new Opening({ databaseUrl, dataDir, log, now, steadyNow })
     const journal = (name: string, venue: Venue | null, onHole = () => {}) => {
       const writer = new JournalWriter({
@@ -174,13 +179,15 @@ export class History implements HistoryReader {
 
   /** Writes what is there, within a bounded time, and gives the folder back. */
   async stop(): Promise<void> {
-    this.opening.abandon()
     if (this.pruneTimer !== null) clearInterval(this.pruneTimer)
     if (this.claimTimer !== null) clearInterval(this.claimTimer)
     await this.warmWriter.stop()
     this.markets.stop()
     await this.bookLog.stop()
-    await this.recorder.stop()
+    const stopped = this.recorder.stop()
+    // Not before: to the recorder that would be a database that went away.
+    this.opening.abandon()
+    this.tellUnwritten(await stopped)
     await Promise.all([...this.journals.values()].map((journal) => journal.stop()))
     await this.opening.close()
     this.unlock()
@@ -234,7 +241,16 @@ export class History implements HistoryReader {
   }
 
   private get journalFolder(): string {
-    return join(this.options.settings.DATA_DIR, 'journal')
+    return join(this.options.settings.DATA_DIR, JOURNALS)
+  }
+
+  private tellUnwritten(rows: number): void {
+    const { log } = this.options
+    if (rows === 0) return
+    // A run that ends before its database was open is told as time that was not recorded, like that before it.
+    if (this.opening.isUnderWay)
+      log.info({ rows }, 'the database was not open yet: this run has no rows in it')
+    else log.warn({ rows }, 'the database did not take all rows before the end: they are lost')
   }
 
   /** Markets of the run before that a venue lists no more leave once it has been asked. */

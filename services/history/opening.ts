@@ -12,6 +12,7 @@ export interface OpeningOptions {
   steadyNow: () => number
 }
 
+const UNDER_WAY = 'it is being opened'
 const REOPEN_AFTER_MS = 5_000
 /** So long a start waits for the database; books need none, and to hold them back for longer would help nobody. */
 const WAITED_FOR_MS = 30_000
@@ -26,7 +27,7 @@ export class Opening {
   private readonly stopping = new AbortController()
   private settle: { opened: (store: HistoryStore) => void; given: (why: Error) => void } | null = null
   private found: HistoryStore | null = null
-  private lastError: string | null = 'it is being opened'
+  private lastError: string | null = UNDER_WAY
   private attempt: Promise<void> = Promise.resolve()
   private timer: NodeJS.Timeout | null = null
   private startedAt: number | null = null
@@ -48,6 +49,11 @@ export class Opening {
   /** Why it is not open; null once it is. */
   get error(): string | null {
     return this.lastError
+  }
+
+  /** True until the first attempt ends, one way or the other. */
+  get isUnderWay(): boolean {
+    return this.lastError === UNDER_WAY
   }
 
   /** False until it is open, or has been waited for long enough. */

@@ -67,6 +67,7 @@ export class RowQueue {
   private readonly waiting: WaitingRows
   private readonly standing = new StandingRows()
   private state: RowQueueStatus['state'] = 'opening'
+  private isStopping = false
   private readonly counts = { written: 0, conflated: 0, dropped: 0, failures: 0 }
   private lastError: string | null = null
   private history: HistoryStore | null = null
@@ -138,8 +139,14 @@ export class RowQueue {
     return done
   }
 
+  /** From now on a database that is away is no news: there is no later in which it could be back. */
+  beginStop(): void {
+    this.isStopping = true
+  }
+
   /** Writes what waits for at most `timeoutMs`, then nothing more; resolves to whether everything was written. */
   async stop(last: () => SessionRecord, timeoutMs: number): Promise<boolean> {
+    this.beginStop()
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref())
     await Promise.race([this.flush(), timeout])
     const isWhole =
@@ -243,13 +250,17 @@ export class RowQueue {
     if (isRefusal) this.refused(this.inFlight)
     else if (this.state === 'well' || this.state === 'opening') {
       this.state = 'away'
-      this.options.onAway(this.options.now())
-      this.options.log.warn({ error: this.lastError }, 'history cannot be written for now')
+      if (!this.isStopping) this.tellAway()
     }
     this.waiting.release()
     if (!isRefusal) this.settle()
     const { random } = this.options
     await this.pause(RETRY_MIN_MS + backoffMs(this.failuresInRow++, RETRY_BASE_MS, RETRY_CAP_MS, random))
+  }
+
+  private tellAway(): void {
+    this.options.onAway(this.options.now())
+    this.options.log.warn({ error: this.lastError }, 'history cannot be written for now')
   }
 
   /** A database that answers and refuses a batch refuses a row of it: ever smaller batches find which. */

@@ -58,7 +58,7 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The full status',
         description:
           'Connections, last messages, message rates (messages a second over the last minute), books by state and ' +
-          'reason, circuit breakers, recovery and audits for every venue; the latest incidents; ' +
+          'reason, circuit breakers, recovery and audits for every venue; the latest incidents; how far a replay is; ' +
           'memory (bytes) and event-loop delay (milliseconds) of the process. Always 200: read `status`.',
         tags: ['health'],
         querystring: NO_QUERY,

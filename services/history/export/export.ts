@@ -1,8 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HistoryStore, TimeRange } from '../records.ts'
+import { makeFolder } from '../storage/data-dir.ts'
 import { isoTime, type Manifest, manifestGaps, readAllGaps, readManifestCoverage } from './manifest.ts'
-import { type ExportTable, SNAPSHOTS, TRADES } from './tables.ts'
+import { type ExportTable, SNAPSHOTS, TRADES, UNITS } from './tables.ts'
 import { CsvFile, NdjsonFile, type RowFile } from './text-file.ts'
 
 export const EXPORT_FORMATS = ['csv', 'parquet', 'ndjson'] as const
@@ -27,12 +28,6 @@ export interface ExportResult {
 
 const BATCH_ROWS = 5_000
 const MANIFEST = 'manifest.json'
-const UNITS = {
-  price: 'dollars per contract; in levels: ten-thousandths of a dollar',
-  size: 'contracts; in levels: millionths of a contract',
-  time: 'UTC'
-}
-
 /**
  * Writes everything recorded in a range to files, and beside them `manifest.json`: of each market which stretches are
  * verified, degraded or missing, and every gap of the range. The manifest comes last: files without one are not whole.
@@ -44,7 +39,7 @@ export async function exportHistory(options: ExportOptions): Promise<ExportResul
   // Before anything is written: a range with too many is refused.
   await readAllGaps(history, range)
   const markets = new Set(await history.coveredMarkets(range))
-  await mkdir(folder, { recursive: true })
+  makeFolder(folder)
   await rm(join(folder, MANIFEST), { force: true })
   const heard = (rows: readonly { marketId: string }[]) => {
     for (const { marketId } of rows) markets.add(marketId)

@@ -1,6 +1,6 @@
 import type { SchemaElement } from 'hyparquet'
 import { fileWriter, ParquetWriter } from 'hyparquet-writer'
-import type { Column, ColumnKind, ExportTable } from './tables.ts'
+import { type Column, type ColumnKind, type ExportTable, UNITS } from './tables.ts'
 import type { RowFile } from './text-file.ts'
 
 /** Rows of a row group: large enough to compress, small enough to hold. */
@@ -14,7 +14,7 @@ const ELEMENTS: Record<ColumnKind, Omit<SchemaElement, 'name'>> = {
   time: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' }
 }
 
-/** Parquet with exact decimals for money and timestamps in milliseconds. */
+/** Parquet with exact decimals for money and timestamps in milliseconds; its metadata says the units. */
 export class ParquetFile<Row> implements RowFile<Row> {
   private readonly columns: readonly Column<Row>[]
   private readonly writer: ParquetWriter
@@ -26,7 +26,12 @@ export class ParquetFile<Row> implements RowFile<Row> {
       { name: 'root', num_children: columns.length },
       ...columns.map(({ name, kind }) => ({ name, ...ELEMENTS[kind], repetition_type: 'OPTIONAL' as const }))
     ]
-    this.writer = new ParquetWriter({ writer: fileWriter(path), schema, createdBy: 'crossbook' })
+    this.writer = new ParquetWriter({
+      writer: fileWriter(path),
+      schema,
+      createdBy: 'crossbook',
+      kvMetadata: Object.entries(UNITS).map(([key, value]) => ({ key: `unit.${key}`, value }))
+    })
   }
 
   async write(rows: readonly Row[]): Promise<void> {

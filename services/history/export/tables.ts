@@ -1,7 +1,16 @@
+import { formatPrice, formatSize } from '../../numbers/decimal.ts'
 import type { SnapshotRecord, TradeRecord } from '../records.ts'
 
 /** How a column's values are meant: a price in ten-thousandths of a dollar, a size in millionths of a contract, epoch ms. */
 export type ColumnKind = 'text' | 'integer' | 'price' | 'size' | 'time'
+
+/** Of what a file holds, for whoever reads it. */
+export const UNITS = {
+  price: 'dollars per contract, decimal',
+  size: 'contracts, decimal',
+  levels: 'JSON text, [price, size] of each level as decimal text in the same units, best first',
+  time: 'UTC'
+}
 
 export interface Column<Row> {
   readonly name: string
@@ -15,9 +24,10 @@ export interface ExportTable<Row> {
   readonly columns: readonly Column<Row>[]
 }
 
-const levelsText = (levels: SnapshotRecord['bids']) => JSON.stringify(levels)
+const levelsText = (levels: SnapshotRecord['bids']) =>
+  JSON.stringify(levels.map(([price, size]) => [formatPrice(price), formatSize(size)]))
 
-/** One row a recorded snapshot. Levels are `[[price in 1/10,000 dollar, size in 1/1,000,000 contract], ...]`, best first. */
+/** One row a recorded snapshot. Levels are `[[price, size], ...]` in decimal text, best first. */
 export const SNAPSHOTS: ExportTable<SnapshotRecord> = {
   name: 'snapshots',
   columns: [

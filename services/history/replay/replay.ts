@@ -1,4 +1,6 @@
 import type { Venue } from '../../../schemas/common.ts'
+import type { ReplayHealth } from '../../../schemas/replay-health.ts'
+import { isoTime } from '../../snapshots/aggregate.ts'
 import type { SnapshotStore } from '../../snapshots/store.ts'
 import { JournalReader } from '../journal/reader.ts'
 import type { JournalRecord } from '../journal/record.ts'
@@ -66,6 +68,8 @@ export class JournalReplay {
   private readonly venues: Record<Venue, VenueReplay>
   private records = 0
   private frames = 0
+  /** Once all of the range is applied. */
+  private lastDigest: string | null = null
 
   constructor(options: ReplayOptions) {
     this.options = options
@@ -81,6 +85,17 @@ export class JournalReplay {
   /** SHA-256 over every change of every book so far, hexadecimal: see `BookDigest`. */
   digest(): string {
     return this.changes.value()
+  }
+
+  /** How far it is, as health tells it. */
+  health(): ReplayHealth {
+    const { records, lastDigest } = this
+    return {
+      state: lastDigest === null ? 'running' : 'finished',
+      records,
+      receivedAt: records === 0 ? null : isoTime(this.clock.now()),
+      digest: lastDigest
+    }
   }
 
   /** Applies the whole range, once. */
@@ -148,12 +163,14 @@ export class JournalReplay {
   }
 
   private report(isComplete: boolean): ReplayReport {
+    const digest = this.digest()
+    if (isComplete) this.lastDigest = digest
     return {
       atMs: this.clock.now(),
       records: this.records,
       frames: this.frames,
       isComplete,
-      digest: this.digest()
+      digest
     }
   }
 }

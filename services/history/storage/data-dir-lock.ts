@@ -1,6 +1,7 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../../errors.ts'
+import { cannotBeWritten, makeFolder } from './data-dir.ts'
 
 /** What the pid file says of its owner. `startedAt` tells a process from a later one with the same id; null: unknown. */
 interface Owner {
@@ -12,26 +13,23 @@ interface Owner {
 const held = new Set<string>()
 
 /**
- * Takes the embedded database of a folder for this process. PGlite has no lock of its own: two processes that open
- * one folder both write, and committed rows vanish.
+ * Takes a data folder, or a part of it, for this process. PGlite has no lock of its own: two processes that open one
+ * folder both write, and committed rows vanish.
  *
  * Processes that do not see each other's ids (two containers with one volume) are not told apart.
  *
  * @returns what gives it back
  * @throws {ConfigError} where a living process has it, or the folder cannot be written
  */
-export function lockDataDir(dataDir: string): () => void {
-  const file = join(dataDir, 'database.pid')
+export function lockDataDir(dataDir: string, part = '.'): () => void {
+  const folder = join(dataDir, part)
+  const file = join(folder, 'database.pid')
   if (held.has(file)) throw inUse(dataDir, process.pid)
   try {
-    mkdirSync(dataDir, { recursive: true })
+    makeFolder(folder)
     claim(file, dataDir)
   } catch (error) {
-    if (error instanceof ConfigError) throw error
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new ConfigError(
-      `DATA_DIR ${dataDir} cannot be written (${code}): give another folder, or the right to write`
-    )
+    throw error instanceof ConfigError ? error : cannotBeWritten(dataDir, error)
   }
   held.add(file)
   return () => {
@@ -118,7 +116,5 @@ function statOf(pid: number): { state: string; startedAt: string } | null {
 }
 
 function inUse(dataDir: string, pid: number): ConfigError {
-  return new ConfigError(
-    `DATA_DIR ${dataDir} is in use by process ${pid}: stop it, give another folder, or set DATABASE_URL`
-  )
+  return new ConfigError(`DATA_DIR ${dataDir} is in use by process ${pid}: stop it, or give another folder`)
 }

@@ -13,9 +13,12 @@ const STATEMENT_LIMIT_MS = 60_000
 /** PGlite has no process that writes checkpoints: without ours its write-ahead log grows for ever. */
 const ROWS_PER_CHECKPOINT = 50_000
 
+/** Its folder in the data folder. */
+export const DATABASE_FOLDER = 'database'
+
 /** Where the embedded database of a data folder is. */
 export function databaseFolder(dataDir: string): string {
-  return join(dataDir, 'database')
+  return join(dataDir, DATABASE_FOLDER)
 }
 
 /**

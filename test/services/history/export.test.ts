@@ -87,7 +87,7 @@ t.test('csv holds a range that is half-open, with exact decimals and quoted text
     'market_id,at,source,cause,sequence,venue_time,received_at,best_bid,best_bid_size,best_ask,best_ask_size,bids,' +
       'asks,state,reason,verified_at,mismatches\r\n' +
       `${A},${at},websocket,change,${HUGE},${isoTime(FROM - 5)},${isoTime(FROM - 1)},0.4,9007199254.740991,0.45,` +
-      `2.000001,"[[4000,${HUGE}]]","[[4500,2000001]]",live,,${at},0\r\n` +
+      `2.000001,"[[""0.4"",""9007199254.740991""]]","[[""0.45"",""2.000001""]]",live,,${at},0\r\n` +
       `${B},${isoTime(TO - 1)},poll,poll,,,,,,,,[],[],suspect,"a ""quoted"", one\r\nof two lines",,2\r\n`
   )
   t.equal(
@@ -105,6 +105,7 @@ t.test('ndjson holds the same, money as decimal text and nothing as null', async
     .map((line) => JSON.parse(line))
   t.equal(lines.length, 2)
   t.match(lines[0], { market_id: A, best_bid: '0.4', best_bid_size: '9007199254.740991', sequence: HUGE })
+  t.strictSame(JSON.parse(lines[0].bids), [['0.4', '9007199254.740991']])
   t.match(lines[1], { market_id: B, at: isoTime(TO - 1), best_bid: null, sequence: null, mismatches: 2 })
   t.match(JSON.parse(read('trades.ndjson')), { price: '1', size: '0.000001', taker_side: 'yes' })
 })
@@ -125,6 +126,7 @@ t.test('the manifest', async (t) => {
       to: isoTime(TO),
       madeAt: isoTime(TO + 5_000),
       format: 'csv',
+      units: { price: /^dollars per contract/, size: /^contracts/, levels: /decimal text/ },
       files: [
         { name: 'snapshots.csv', rows: 2 },
         { name: 'trades.csv', rows: 1 }

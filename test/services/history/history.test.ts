@@ -81,6 +81,44 @@ t.test('a database that opens makes ready, and holds the runs of the recycler', 
   t.match(rows[0]?.run_id, /^[0-9a-f-]{36}:1$/, 'of one run of the gateway')
 })
 
+t.test('a stop tells of lost rows only where rows were lost', async (t) => {
+  const told: [level: string, detail: object][] = []
+  const note = (level: string) => (detail: object) => told.push([level, detail])
+  const log = { info: note('info'), warn: note('warn'), error: () => {} }
+  const trade = (history: History) =>
+    history.taps.onTrade({
+      marketId: 'kalshi:A',
+      tradeId: '1',
+      venueTimeMs: 1,
+      receivedAtMs: 1,
+      price: 5_000,
+      size: 1_000_000,
+      takerSide: 'yes'
+    })
+
+  t.test('not where nothing was recorded', async (t) => {
+    await newHistory(t.testdir(), '', { log }).stop()
+    t.strictSame(told.splice(0), [])
+  })
+
+  t.test('not as a warning where the run ends before its database is open', async (t) => {
+    const history = newHistory(t.testdir(), '', { log })
+    await history.start()
+    trade(history)
+    await history.stop()
+    t.strictSame(told.splice(0), [['info', { rows: 1 }]])
+  })
+
+  t.test('with their number where the database could not be opened', async (t) => {
+    const history = newHistory(t.testdir(), NOWHERE, { log })
+    await history.start()
+    trade(history)
+    await until(() => /ECONNREFUSED/.test(history.status().openError ?? ''))
+    await history.stop()
+    t.strictSame(told.splice(0), [['warn', { rows: 1 }]])
+  })
+})
+
 t.test('an embedded database', async (t) => {
   t.test('that is opening when the gateway stops is ended, and leaves no pid file', async (t) => {
     const dataDir = t.testdir()

@@ -163,7 +163,7 @@ t.test('a file that is torn or foreign is ignored, with one warning', async (t) 
     Buffer.alloc(0),
     gzipSync(''),
     gzipSync('{"some":"thing"}\n'),
-    gzipSync(text.replace('"version":1', '"version":99')),
+    gzipSync(text.replace('"version":2', '"version":99')),
     gzipSync(text.replace(/"shape":"\w/, '"shape":"-'))
   ]
   for (const bytes of bad) {
@@ -184,7 +184,7 @@ t.test('a line that is no market is left out', async (t) => {
   const lines = gunzipSync(readFileSync(path)).toString().split('\n')
   lines[1] = 'null'
   lines[2] = '{'
-  lines[3] = (lines[3] as string).replace(/"bids":\[\[\d+/, '"bids":[[10001')
+  lines[3] = (lines[3] as string).replace(/"bids":\[\d+/, '"bids":[10001')
   writeFileSync(path, gzipSync(lines.join('\n')))
   t.match(await loaded(dataDir, newStore()), { size: 1, skipped: 3, ignoredFiles: 0 })
 })

@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import type { Health } from '../schemas/health.ts'
+import { JournalWriter } from '../services/history/journal/writer.ts'
+import { formatMarketBody } from '../services/history/replay/market-record.ts'
+import { market } from './helper.ts'
+
+/** `crossbook serve --replay` as a whole process. */
+
+const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
+const AT = Date.UTC(2026, 10, 20, 12)
+const log = { info() {}, warn() {}, error() {} }
+
+/** A data folder with a market and its whole book in the journal. */
+async function recorded(t: Test): Promise<string> {
+  const folder = t.testdir()
+  const options = { folder: join(folder, 'journal'), name: 'kalshi', flushMs: 50, onHole: () => {}, log }
+  const journal = new JournalWriter({ ...options, now: () => AT })
+  await journal.start()
+  const book = {
+    type: 'orderbook_snapshot',
+    sid: 1,
+    seq: 1,
+    msg: { market_ticker: market(1).symbol, yes_dollars_fp: [['0.4100', '120.00']], no_dollars_fp: [] }
+  }
+  const opening = { type: 'subscribed', id: 1, msg: { channel: 'orderbook_delta', sid: 1 } }
+  journal.appendText(
+    'market',
+    AT,
+    0,
+    formatMarketBody({ market: market(1, { eventId: null }), rules: '', event: null })
+  )
+  for (const frame of [opening, book]) journal.appendText('frame', AT + 5, 1, JSON.stringify(frame))
+  await journal.stop()
+  return folder
+}
+
+function serve(t: Test, args: string[]) {
+  const child = spawn(process.execPath, [bin, 'serve', '--replay', ...args], {
+    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info' },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (chunk) => {
+      said[name] += chunk
+    })
+  return { child, said, ended: once(child, 'close') }
+}
+
+t.test('a replay that is finished says so in health, and goes on to serve its last state', async (t) => {
+  const { child, said, ended } = serve(t, [await recorded(t)])
+  const address = async (): Promise<string> => {
+    const found = /listening at (http:\S+)"/.exec(said.stdout)?.[1]
+    if (found !== undefined) return found
+    await sleep(20)
+    return address()
+  }
+  const base = await address()
+  const health = async () => (await (await fetch(`${base}/v1/healthz`)).json()) as Health
+  while ((await health()).replay?.state !== 'finished') await sleep(20)
+  const { replay, store } = await health()
+  t.match(replay, { records: 3, receivedAt: '2026-11-20T12:00:00.005Z', digest: /^[0-9a-f]{64}$/ })
+  t.match(said.stdout, new RegExp(`"digest":"${replay?.digest}"`), 'the digest of the log')
+  t.equal(store.markets, 1)
+  child.kill('SIGTERM')
+  t.strictSame(await ended, [0, null])
+})
+
+t.test('a folder without a journal of that time is one sentence, and nothing listens', async (t) => {
+  const folder = await recorded(t)
+  const file = join(folder, 'file')
+  writeFileSync(file, '')
+  const cases: [args: string[], sentence: RegExp][] = [
+    [[join(folder, 'none')], /^crossbook: --replay \S+none holds no journal of that time$/],
+    [[folder, '--to', String(AT)], /^crossbook: --replay \S+ holds no journal of that time$/],
+    [[file], /^crossbook: --replay \S+file cannot be read \(ENOTDIR\): give a DATA_DIR$/]
+  ]
+  await Promise.all(
+    cases.map(async ([args, sentence]) => {
+      const { said, ended } = serve(t, args)
+      t.strictSame(await ended, [1, null])
+      t.match(said.stderr.trim(), sentence)
+      t.equal(said.stdout, '')
+    })
+  )
+})
