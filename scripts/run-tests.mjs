@@ -12,8 +12,19 @@ import { Parser } from 'tap-parser'
 const FILE_TIMEOUT_S = 400
 /** Several processes under load that are held to times: another test beside them would take the cores they are judged on. */
 const ALONE = ['end-to-end', 'cluster', 'recording'].map((name) => `test/${name}.test.ts`)
-/** Those that take minutes: first, so that the short ones fill the time beside them. */
-const LONG = ['restart', 'export'].map((name) => `test/${name}.test.ts`)
+/** Those that take half a minute and more: first, so that the short ones fill the time beside them. */
+const LONG = [
+  'cli',
+  'restart',
+  'export',
+  'services/kalshi/silence',
+  'services/polymarket/silence',
+  'services/venue/recovery',
+  'services/kalshi/feed',
+  'shutdown'
+].map((name) => `test/${name}.test.ts`)
+/** At once, of the others: one more than there are cores, since many wait for a venue to fall silent. */
+const WORKERS = availableParallelism() + 1
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const wanted = process.argv.slice(2)
@@ -27,7 +38,7 @@ const totals = { pass: 0, fail: 0, skip: 0 }
 const failed = []
 for (const file of files) if (ALONE.includes(file)) await run(file)
 const waiting = files.filter((file) => !ALONE.includes(file))
-await Promise.all(Array.from({ length: availableParallelism() }, worker))
+await Promise.all(Array.from({ length: WORKERS }, worker))
 if (files.length === 0) console.log(`no test file matches ${wanted.join(', ')}`)
 if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`)
 console.log(`${totals.pass} passed, ${totals.fail} failed, ${totals.skip} skipped`)
