@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
-import { reasonBits } from '../services/integrity/verdict.ts'
+import { reasonBit } from '../services/integrity/verdict.ts'
 
 const LOOK_EVERY_MS = 5_000
 const WARN_EVERY_MS = 60_000
-const ARENA_FULL = reasonBits(['arena_full'])
+const ARENA_FULL = reasonBit('arena_full')
 
 /** Tells whoever runs the gateway what no error tells: settings under which books or markets are missing. */
 export default fp<{ lookEveryMs?: number }>(

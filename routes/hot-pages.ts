@@ -33,7 +33,8 @@ export default fp(
         clientConnections.end(socket)
         return false
       }
-      response.once('finish', () => {
+      // Also when the client goes before its end.
+      response.once('close', () => {
         marketPages.giveBack(body)
         clientConnections.end(socket)
       })

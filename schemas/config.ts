@@ -188,7 +188,7 @@ export const ConfigSchema = Type.Object({
     default: 20_480
   }),
   SNAPSHOT_RETENTION_DAYS: Type.Integer({
-    description: 'Recorded rows are deleted after this time, days',
+    description: 'Recorded rows are deleted after this time, days (up to a day later with TimescaleDB)',
     minimum: 1,
     maximum: 100_000,
     default: 30

@@ -136,13 +136,8 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
 
 t.test('what a setting must be is said in words, whichever it is', async (t) => {
   for (const [name, schema] of Object.entries(ConfigSchema.properties)) {
-    const isAnyText = !(
-      'pattern' in schema ||
-      'minimum' in schema ||
-      'exclusiveMinimum' in schema ||
-      'enum' in schema
-    )
-    if (isAnyText) continue
+    if ('type' in schema && schema.type === 'string' && !('pattern' in schema) && !('enum' in schema))
+      continue
     const holdsSecret = /_KEY$|^(DATABASE|REDIS)_URL$/.test(name)
     const value = holdsSecret ? '' : ', but is "s3cret!"'
     t.throws(() => readSettings({ [name]: 's3cret!' }), {

@@ -55,7 +55,7 @@ function serve(t: Test, args: string[]) {
 }
 
 t.test('a replay that is finished says so in health, and goes on to serve its last state', async (t) => {
-  const { child, said, ended } = serve(t, [await recorded(t)])
+  const { child, said, ended } = serve(t, [await recorded(t), '--to', '2030-01-01T00:00:00Z'])
   const address = async (): Promise<string> => {
     const found = /listening at (http:\S+)"/.exec(said.stdout)?.[1]
     if (found !== undefined) return found

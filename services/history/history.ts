@@ -70,6 +70,8 @@ const MEGABYTE = 1_000_000
 const SEGMENTS_AT_LEAST = 32
 const SEGMENT_BYTES_MAX = 128 << 20
 const CLAIMS_EVERY_MS = 1_000
+/** Of the book log: those who ask about one stretch of time ask for the same blocks. */
+const BLOCK_BYTES_KEPT = 16 << 20
 
 /**
  * Everything that is kept of what passes: the raw journals, the book log and the rows, and how all of it is read. The
@@ -125,7 +127,7 @@ export class History implements HistoryReader {
     // What lies behind a hole builds on nothing: all books are written whole again.
     const bookSink = journal(BOOKS, null, () => this.bookLog.checkpointAll())
     this.bookLog = new BookLogWriter({ store, sink: bookSink, now })
-    this.books = new BookLogReader(new JournalReader({ folder, name: BOOKS }))
+    this.books = new BookLogReader(new JournalReader({ folder, name: BOOKS, keptBytes: BLOCK_BYTES_KEPT }))
     this.markets = new MarketJournal({ store, journals: this.journals, now })
     this.recorder = new HistoryRecorder({
       store,

@@ -12,7 +12,6 @@ export interface OpeningOptions {
   steadyNow: () => number
 }
 
-const UNDER_WAY = 'it is being opened'
 const REOPEN_AFTER_MS = 5_000
 /** So long a start waits for the database; books need none, and to hold them back for longer would help nobody. */
 const WAITED_FOR_MS = 30_000
@@ -27,7 +26,8 @@ export class Opening {
   private readonly stopping = new AbortController()
   private settle: { opened: (store: HistoryStore) => void; given: (why: Error) => void } | null = null
   private found: HistoryStore | null = null
-  private lastError: string | null = UNDER_WAY
+  private lastError: string | null = 'it is being opened'
+  private hasTried = false
   private attempt: Promise<void> = Promise.resolve()
   private timer: NodeJS.Timeout | null = null
   private startedAt: number | null = null
@@ -53,7 +53,7 @@ export class Opening {
 
   /** True until the first attempt ends, one way or the other. */
   get isUnderWay(): boolean {
-    return this.lastError === UNDER_WAY
+    return !this.hasTried
   }
 
   /** False until it is open, or has been waited for long enough. */
@@ -97,10 +97,12 @@ export class Opening {
         return
       }
       this.found = store
+      this.hasTried = true
       this.lastError = null
       this.settle?.opened(store)
     } catch (error) {
       if (signal.aborted) return
+      this.hasTried = true
       this.lastError = error instanceof Error ? error.message : String(error)
       log.error({ error: this.lastError }, 'the history cannot be opened: rows wait, and it is tried again')
       this.timer = setTimeout(() => {

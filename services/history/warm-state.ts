@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -14,6 +14,7 @@ import { MARKET_SCHEMAS } from '../../schemas/market.ts'
 import type { MarketRecord } from '../snapshots/market-record.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import { hasEnded } from '../venue/catalogue.ts'
+import { makeFolder } from './storage/data-dir.ts'
 import { putWarmMarket, type WarmMarket, warmMarketOf } from './warm-market.ts'
 
 export interface WarmStateWriterOptions {
@@ -69,9 +70,10 @@ export class WarmStateWriter {
     this.timer.unref()
   }
 
-  /** Saves once more, and ends. */
+  /** Saves once more, and ends. A start that failed has nothing newer to say than the file. */
   async stop(): Promise<void> {
-    if (this.timer !== null) clearInterval(this.timer)
+    if (this.timer === null) return
+    clearInterval(this.timer)
     this.timer = null
     await this.saving
     await this.save()
@@ -101,7 +103,7 @@ export class WarmStateWriter {
     const { dataDir, store, now } = this.options
     // With nothing to say, what was saved before is worth more.
     if (store.size === 0) return
-    await mkdir(dataDir, { recursive: true })
+    makeFolder(dataDir)
     const path = join(dataDir, FILE)
     const draft = `${path}.tmp`
     const savedAtMs = now()

@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { type ChainableCommander, Redis } from 'ioredis'
 import { RedisUnavailableError } from '../errors.ts'
 
-/** Where the connection to Redis stands. `refused`: it does not take our user or password; it is asked again slowly. */
+/** Where the connection to Redis stands. `refused`: it does not take our user, password or database number; it is asked again slowly. */
 export type RedisState = 'connecting' | 'ready' | 'waiting' | 'refused' | 'stopped'
 
 export interface RedisStatus {

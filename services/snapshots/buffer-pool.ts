@@ -1,5 +1,6 @@
-/** Buffers are lent in classes of twice the size from here on. */
+/** Buffers are lent in so many classes, each of twice the bytes of the one before. */
 const SMALLEST = 1 << 16
+const CLASSES = 6
 
 /** A buffer on loan, and how many still read it. */
 export interface LentBuffer {
@@ -10,32 +11,42 @@ export interface LentBuffer {
 /** Part of the room. */
 interface Place {
   start: number
-  size: number
+  bytes: number
+}
+
+/** Buffers of one length: those that nobody reads, and the part of the room that was never lent. */
+interface BufferClass {
+  readonly free: LentBuffer[]
+  next: number
+  readonly end: number
 }
 
 /**
  * Lends pieces of one room and takes them back, so that answering allocates nothing that the collector must trace.
- * Every reader gives back once it has read the bytes; a piece that is lost, as with a client that went early, comes
- * back when the collector finds that nobody holds it. While all of the room is lent, it lends buffers that are not kept.
+ * Each class has its share of the room; while all of that is lent, or for more than the largest class holds, it lends
+ * buffers that are not kept. Every reader gives back once it has read the bytes; a piece that is lost all the same, as
+ * with an answer that never got its turn, comes back when the collector finds that nobody holds it.
  */
 export class BufferPool {
   private readonly room: Buffer
-  /** Pieces that nobody reads, by size. */
-  private readonly free = new Map<number, LentBuffer[]>()
-  /** From here on the room was never lent. */
-  private untouchedFrom = 0
+  private readonly classes: BufferClass[]
   private readonly lost = new FinalizationRegistry<Place>((place) => this.keep(this.piece(place)))
 
   constructor(room: Buffer) {
+    const share = Math.floor(room.length / CLASSES)
     this.room = room
+    this.classes = Array.from({ length: CLASSES }, (_, i) => ({
+      free: [],
+      next: i * share,
+      end: (i + 1) * share
+    }))
   }
 
   /** Lends a buffer of at least that many bytes, filled with anything, to one reader. */
   take(bytes: number): LentBuffer {
-    let size = SMALLEST
-    while (size < bytes) size *= 2
-    const lent = this.kept(size) ?? this.cut(size) ?? this.larger(size)
-    if (lent === undefined) return { buffer: Buffer.allocUnsafeSlow(size), readers: 1 }
+    const wanted = bytesOf(bytes)
+    const lent = this.classOf(wanted)?.free.pop() ?? this.cut(wanted)
+    if (lent === undefined) return { buffer: Buffer.allocUnsafeSlow(wanted), readers: 1 }
     lent.readers = 1
     return lent
   }
@@ -45,34 +56,32 @@ export class BufferPool {
     if (--lent.readers === 0 && lent.buffer.buffer === this.room.buffer) this.keep(lent)
   }
 
-  private kept(size: number): LentBuffer | undefined {
-    return this.free.get(size)?.pop()
+  private classOf(bytes: number): BufferClass | undefined {
+    return this.classes[Math.log2(bytes / SMALLEST)]
   }
 
-  private cut(size: number): LentBuffer | undefined {
-    const start = this.untouchedFrom
-    if (start + size > this.room.length) return undefined
-    this.untouchedFrom += size
-    return this.piece({ start, size })
-  }
-
-  private larger(size: number): LentBuffer | undefined {
-    for (let other = size * 2; other <= this.room.length; other *= 2) {
-      const lent = this.kept(other)
-      if (lent !== undefined) return lent
-    }
-    return undefined
+  private cut(bytes: number): LentBuffer | undefined {
+    const one = this.classOf(bytes)
+    if (one === undefined || one.next + bytes > one.end) return undefined
+    const start = one.next
+    one.next += bytes
+    return this.piece({ start, bytes })
   }
 
   private piece(place: Place): LentBuffer {
-    const buffer = this.room.subarray(place.start, place.start + place.size)
+    const buffer = this.room.subarray(place.start, place.start + place.bytes)
     this.lost.register(buffer, place)
     return { buffer, readers: 0 }
   }
 
   private keep(lent: LentBuffer): void {
-    const kept = this.free.get(lent.buffer.length)
-    if (kept === undefined) this.free.set(lent.buffer.length, [lent])
-    else kept.push(lent)
+    this.classOf(lent.buffer.length)?.free.push(lent)
   }
+}
+
+/** Returns the bytes of a buffer that holds so many. */
+function bytesOf(bytes: number): number {
+  let length = SMALLEST
+  while (length < bytes) length *= 2
+  return length
 }

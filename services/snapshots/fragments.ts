@@ -11,7 +11,10 @@ export const FRAGMENT_BYTES = 3_072
 const CELL_STEP = 128
 /** What the digits of twenty sizes change: a cell that moves leaves its neighbours on the page. */
 const CELL_SLACK = 64
-const ROOM_BYTES = 16 << 20
+const CELL_BYTES_MAX = Math.ceil((FRAGMENT_BYTES + CELL_SLACK) / CELL_STEP) * CELL_STEP
+/** Rows beyond it lie in another buffer, and are copied as into a foreign one. */
+const CHUNK_BYTES_MAX = 2 ** 30
+const ROOM_BYTES = 48 << 20
 /**
  * Above 2,112 bytes glibc copies with `rep movsb`, which fetches memory ahead of itself: measured, rows that lie one
  * after the other, as those of a page do once they were read in its order, cost half of what exact copies cost.
@@ -36,7 +39,8 @@ export class Fragments {
   constructor(store: SnapshotStore) {
     const { capacityMarkets } = store.books
     this.store = store
-    const chunkBytes = 2 ** Math.ceil(Math.log2(ROOM_BYTES + capacityMarkets * FRAGMENT_BYTES))
+    const bytes = ROOM_BYTES + capacityMarkets * CELL_BYTES_MAX
+    const chunkBytes = Math.min(2 ** Math.ceil(Math.log2(bytes)), CHUNK_BYTES_MAX)
     this.cells = new ByteCells({ capacity: capacityMarkets, step: CELL_STEP, slack: CELL_SLACK, chunkBytes })
     this.room = this.cells.room(ROOM_BYTES)
     this.versions = new Uint32Array(capacityMarkets)

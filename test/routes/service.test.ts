@@ -515,7 +515,20 @@ t.test('documents carry all of the headers that browsers heed, data those that c
     t.equal(headers['x-frame-options'], 'SAMEORIGIN')
     t.equal(headers['referrer-policy'], 'no-referrer')
   }
-  const { headers } = await app.inject({ url: '/v1/markets' })
-  t.equal(headers['cross-origin-resource-policy'], 'same-origin')
-  t.equal(headers['referrer-policy'], undefined)
+  const asked = [
+    ...DATA_ROUTES.map((url) => ({ url })),
+    { url: '/nowhere' },
+    { url: '/v1/markets?page=0' },
+    { url: '/v1/markets', method: 'HEAD' },
+    { url: '/v1/markets', method: 'POST' },
+    { url: '/openapi.yaml' },
+    { url: '/metrics' }
+  ] as { url: string; method?: 'HEAD' | 'POST' }[]
+  for (const one of asked) {
+    const { headers } = await app.inject(one)
+    t.equal(headers['content-security-policy'], "default-src 'none';frame-ancestors 'none'", one.url)
+    t.equal(headers['cross-origin-resource-policy'], 'same-origin')
+    t.equal(headers['x-content-type-options'], 'nosniff')
+    t.equal(headers['referrer-policy'], undefined)
+  }
 })

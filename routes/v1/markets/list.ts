@@ -90,10 +90,10 @@ function sendGzip(reply: FastifyReply, bytes: Buffer): void {
   sendBytes(reply, JSON_TYPE, bytes)
 }
 
-/** Sends a page and gives its buffer back once the kernel has it; a client that goes early costs the buffer. */
+/** Sends a page and gives its buffer back once the kernel has it, or the client has gone. */
 function sendLent(reply: FastifyReply, body: PageBytes, pages: MarketPages): void {
   // Once: an injected answer says twice that it is finished, and a buffer given back twice serves two pages.
-  reply.raw.once('finish', () => pages.giveBack(body))
+  reply.raw.once('close', () => pages.giveBack(body))
   sendBytes(reply, JSON_TYPE, body.bytes)
 }
 

@@ -14,6 +14,8 @@ export interface JournalReaderOptions {
   name: string
   /** Told of each block in the range that `records` had to leave out, as it comes to it. */
   onHole?: (hole: JournalHole) => void
+  /** Of raw blocks that are kept, for who asks for the same ones again; 0 if not given. */
+  keptBytes?: number
 }
 
 export interface JournalRange {
@@ -30,22 +32,19 @@ export interface JournalBatch {
   records: JournalRecord[]
 }
 
-/** Of raw blocks: those who ask about one stretch of time ask for the same ones. */
-const CACHE_BYTES_MAX = 16 << 20
-
 /** Reads a journal that is, or was, written by any process: what its writer has flushed is there. */
 export class JournalReader {
   private readonly options: JournalReaderOptions
   private readonly catalog: SegmentCatalog
   /** By their digest: one that was read whole stays what it is. */
-  private readonly blocks = new LRUCache<string, Buffer>({
-    maxSize: CACHE_BYTES_MAX,
-    sizeCalculation: ({ length }) => length + DIGEST_BYTES
-  })
+  private readonly blocks: LRUCache<string, Buffer> | null
 
   constructor(options: JournalReaderOptions) {
     this.options = options
     this.catalog = new SegmentCatalog(options.folder, options.name)
+    const { keptBytes: maxSize = 0 } = options
+    const sizeCalculation = ({ length }: Buffer) => length + DIGEST_BYTES
+    this.blocks = maxSize === 0 ? null : new LRUCache({ maxSize, sizeCalculation })
   }
 
   /** The records of a range in the order in which they were appended, block by block. Damaged blocks are left out. */
@@ -131,6 +130,7 @@ export class JournalReader {
   }
 
   private async rawBlock(file: FileHandle, block: PlacedBlock): Promise<Buffer | null> {
+    if (this.blocks === null) return readBlock(file, block)
     const key = block.digest.toString('latin1')
     const known = this.blocks.get(key)
     if (known !== undefined) return known

@@ -1,5 +1,6 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../storage/data-dir.ts'
 import type { RecordBlock } from './record-block.ts'
 import { type OpenFile, probeFile, SegmentFile } from './segment-file.ts'
 import { segmentName, segmentStartMs } from './segment-name.ts'
@@ -41,7 +42,7 @@ export class SegmentSeries {
 
   /** Makes the folder and learns which names are behind us. */
   async prepare(): Promise<void> {
-    await mkdir(this.path, { recursive: true })
+    makeFolder(this.path)
     const names = (await readdir(this.path)).filter((name) => segmentStartMs(name) !== null)
     this.last = names.sort().at(-1) ?? null
   }

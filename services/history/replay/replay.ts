@@ -68,6 +68,8 @@ export class JournalReplay {
   private readonly venues: Record<Venue, VenueReplay>
   private records = 0
   private frames = 0
+  /** Time of the last record; 0 before the first. */
+  private lastAtMs = 0
   /** Once all of the range is applied. */
   private lastDigest: string | null = null
 
@@ -89,11 +91,11 @@ export class JournalReplay {
 
   /** How far it is, as health tells it. */
   health(): ReplayHealth {
-    const { records, lastDigest } = this
+    const { records, lastAtMs, lastDigest } = this
     return {
       state: lastDigest === null ? 'running' : 'finished',
       records,
-      receivedAt: records === 0 ? null : isoTime(this.clock.now()),
+      receivedAt: records === 0 ? null : isoTime(lastAtMs),
       digest: lastDigest
     }
   }
@@ -112,7 +114,7 @@ export class JournalReplay {
         if (signal.aborted) return false
         this.apply(merged)
       }
-      onProgress?.({ atMs: this.clock.now(), records: this.records })
+      onProgress?.({ atMs: this.lastAtMs, records: this.records })
       return true
     }
     const sources = JOURNALS.map((venue) => [venue, this.open(venue)] as const)
@@ -137,6 +139,7 @@ export class JournalReplay {
     // What was due before, such as the end of a match, comes first.
     if (record.atMs > this.clock.now()) this.settle(record.atMs)
     this.records++
+    this.lastAtMs = record.atMs
     if (record.kind === 'frame') this.frames++
     if (record.kind === 'market') this.market(record)
     else this.venues[from].take(record)
@@ -166,7 +169,7 @@ export class JournalReplay {
     const digest = this.digest()
     if (isComplete) this.lastDigest = digest
     return {
-      atMs: this.clock.now(),
+      atMs: this.lastAtMs,
       records: this.records,
       frames: this.frames,
       isComplete,

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { ConfigError } from '../../errors.ts'
+import { makeFolder } from './data-dir.ts'
 import { lockDataDir } from './data-dir-lock.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import type { Engine } from './engine.ts'
@@ -31,7 +31,7 @@ export async function openPglite(dataDir: string, log: HistoryLog, signal?: Abor
   const folder = databaseFolder(dataDir)
   let embedded: EmbeddedDatabase
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(folder)
     embedded = await EmbeddedDatabase.start(folder, log, signal)
   } catch (error) {
     unlock()

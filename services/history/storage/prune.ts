@@ -19,18 +19,21 @@ export async function prune(
   { db, layout }: Pruning,
   limits: { deleteBeforeMs: number; thinBeforeMs: number }
 ): Promise<number> {
+  const { deleteBeforeMs } = limits
   let removed = 0
+  let keptFromMs = deleteBeforeMs
   for (const table of Object.keys(TIME_TABLES) as TimeTable[]) {
-    removed += await layout.dropBefore(table, limits.deleteBeforeMs)
-    removed += await deleteRows(layout, table, limits.deleteBeforeMs)
+    removed += await layout.dropBefore(table, deleteBeforeMs)
+    // A compressed day goes as a whole, later; until then what is said of its time stays too.
+    if (await layout.isCompressed(table, deleteBeforeMs)) keptFromMs = startOfDay(deleteBeforeMs)
+    else removed += await deleteRows(layout, table, deleteBeforeMs)
   }
-  removed += await deleteRecords(db, limits.deleteBeforeMs)
+  removed += await deleteRecords(db, keptFromMs)
   return removed + (await thin({ db, layout }, limits.thinBeforeMs))
 }
 
-/** Deletes what is old of the day that is not wholly so, unless it is compressed. */
+/** Deletes what is old of the day that is not wholly so. */
 async function deleteRows(layout: TimeLayout, table: TimeTable, beforeMs: number): Promise<number> {
-  if (await layout.isCompressed(table, beforeMs)) return 0
   const at = sql.ref(TIME_TABLES[table])
   return inBatches(() =>
     layout.deleteRows(sql`

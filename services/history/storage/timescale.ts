@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from './tables.ts'
-import { DAY_MS, TIME_TABLES } from './time-layout.ts'
+import { DAY_MS, TIME_TABLES, type TimeTable } from './time-layout.ts'
 
 /** Chunks older than this are compressed. */
 const COMPRESS_AFTER_MS = 2 * DAY_MS
@@ -37,31 +37,30 @@ export async function compressHypertables(db: Kysely<Tables>): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     // One process at a time; and to alter a table that is set up already would make all of them wait.
     await sql`select pg_advisory_xact_lock(hashtext('crossbook compression'))`.execute(transaction)
-    const { rows } = await sql`
-      select from timescaledb_information.jobs
-      where proc_name = 'policy_compression' and hypertable_schema = current_schema
-        and hypertable_name = any(${Object.keys(TIME_TABLES)})`.execute(transaction)
-    if (rows.length === 0) await setUpCompression(transaction)
+    const { rows } = await sql<{ name: string }>`
+      select hypertable_name as name from timescaledb_information.jobs
+      where proc_name = 'policy_compression' and hypertable_schema = current_schema`.execute(transaction)
+    const done = new Set(rows.map(({ name }) => name))
+    for (const table of Object.keys(TIME_TABLES) as TimeTable[])
+      if (!done.has(table)) await setUpCompression(transaction, table)
   })
 }
 
-async function setUpCompression(db: Kysely<Tables>): Promise<void> {
+async function setUpCompression(db: Kysely<Tables>, table: TimeTable): Promise<void> {
   await sql`
     create or replace function crossbook_now_ms() returns bigint language sql stable
     as $$ select (extract(epoch from now()) * 1000)::bigint $$`.execute(db)
-  for (const [table, column] of Object.entries(TIME_TABLES)) {
-    await sql`
-      select set_integer_now_func(${table}::regclass, 'crossbook_now_ms', replace_if_exists => true)`.execute(
-      db
-    )
-    // Not by row_no too: before 2.27, what is compressed again after rows came late would be read in a wrong order.
-    // https://github.com/timescale/timescaledb/pull/9739
-    await sql`
-      alter table ${sql.table(table)} set (timescaledb.compress, timescaledb.compress_segmentby = 'market_key',
-        timescaledb.compress_orderby = ${sql.lit(column)})`.execute(db)
-    await sql`
-      select add_compression_policy(${table}::regclass, compress_after => ${COMPRESS_AFTER_MS}::bigint)`.execute(
-      db
-    )
-  }
+  await sql`
+    select set_integer_now_func(${table}::regclass, 'crossbook_now_ms', replace_if_exists => true)`.execute(
+    db
+  )
+  // Not by row_no too: before 2.27, what is compressed again after rows came late would be read in a wrong order.
+  // https://github.com/timescale/timescaledb/pull/9739
+  await sql`
+    alter table ${sql.table(table)} set (timescaledb.compress, timescaledb.compress_segmentby = 'market_key',
+      timescaledb.compress_orderby = ${sql.lit(TIME_TABLES[table])})`.execute(db)
+  await sql`
+    select add_compression_policy(${table}::regclass, compress_after => ${COMPRESS_AFTER_MS}::bigint)`.execute(
+    db
+  )
 }

@@ -222,6 +222,16 @@ t.test('saving goes on by itself, and an empty store does not replace what was s
   t.equal(said.warnings.length, 1)
 })
 
+t.test('a start that failed leaves the last state as it was', async (t) => {
+  const store = newStore()
+  serve(store, market(1))
+  const dataDir = await saved(t, store)
+  const before = readFileSync(join(dataDir, FILE))
+  const writer = new WarmStateWriter({ dataDir, store, now: () => SAVED_MS + 60_000, log: log() })
+  await writer.stop()
+  t.ok(readFileSync(join(dataDir, FILE)).equals(before))
+})
+
 t.test('levels come back on both sides', async (t) => {
   const before = newStore()
   const { slot } = serve(before, market(1))

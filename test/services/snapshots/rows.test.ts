@@ -104,8 +104,11 @@ function setBook(
   books.touch(slot)
 }
 
-function fragmentText(fragments: Fragments, record: MarketRecord): string | null {
-  const target = Buffer.alloc(FRAGMENT_BYTES + 7, 0xff)
+/** Of what is copied into the room beside the rows, as pages are, or into a buffer of its own, as lines are. */
+function fragmentText(fragments: Fragments, record: MarketRecord, isLine = false): string | null {
+  const bytes = FRAGMENT_BYTES + 7
+  const target = isLine ? Buffer.alloc(bytes) : fragments.room.subarray(1_000, 1_000 + bytes)
+  target.fill(0xff)
   const end = fragments.copy(record.slot, target, 7)
   return end < 0 ? null : target.toString('utf8', 7, end)
 }
@@ -121,6 +124,7 @@ t.test('a fragment is byte for byte what the schema’s serializer writes', asyn
       for (const given of books) {
         setBook(store, record, given)
         const written = fragmentText(fragments, record)
+        if (written !== fragmentText(fragments, record, true)) return false
         if (written === null) continue
         compared++
         if (written !== serialize(getAggregate(store, record, 10))) return false

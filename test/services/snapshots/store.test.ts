@@ -396,3 +396,25 @@ t.test('a cell moves when its bytes outgrow it, and leaves its room to another',
   })
   t.strictSame(wrong, [], 'no cell crosses the end of its chunk or another cell')
 })
+
+t.test('cells are copied alike into the room beside them and elsewhere, from every chunk', async (t) => {
+  const cells = new ByteCells({ capacity: 40, step: 64, slack: 0, chunkBytes: 4_096 })
+  const room = cells.room(2_048)
+  room.fill('-')
+  for (let slot = 0; slot < 40; slot++) {
+    cells.reserve(slot, 300, 0)
+    cells.chunk(slot).write(`cell ${slot} `.padEnd(300, 'x'), cells.offset(slot))
+    cells.lengths[slot] = 300
+  }
+  const texts = (target: Buffer) =>
+    Array.from({ length: 40 }, (_, slot) => {
+      const end = cells.copy(slot, target, 500, 350)
+      t.equal(end, 800)
+      return target.toString('latin1', 500, end)
+    })
+  const wanted = Array.from({ length: 40 }, (_, slot) => `cell ${slot} `.padEnd(300, 'x'))
+  t.strictSame(texts(room), wanted)
+  t.strictSame(texts(Buffer.alloc(1_000)), wanted)
+  t.equal(room.toString('latin1', 400, 500), '-'.repeat(100), 'nothing before it is touched')
+  t.equal(room.toString('latin1', 850, 950), '-'.repeat(100), 'nor after what may be')
+})
