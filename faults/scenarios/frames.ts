@@ -65,7 +65,8 @@ export function frameFaults(venue: SimVenue): Draft[] {
       acts: [{ fault: 'unknown_ids', at: 'market' }, ...STIR],
       ...onBook,
       concerns: sequenced,
-      alarms: [...doubt, 'incident:stray_change']
+      // Where the next quote happens to say the lost level again, no book is wrong, and the count is all there is.
+      alarms: [...doubt, 'incident:stray_change', 'counter:counters.ignored.unknown_market']
     },
     {
       name: 'text that is no JSON',
