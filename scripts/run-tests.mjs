@@ -36,9 +36,14 @@ const files = readdirSync('test', { recursive: true })
 
 const totals = { pass: 0, fail: 0, skip: 0 }
 const failed = []
+const again = []
 for (const file of files) if (ALONE.includes(file)) await run(file)
 const waiting = files.filter((file) => !ALONE.includes(file))
 await Promise.all(Array.from({ length: WORKERS }, worker))
+for (const file of again) {
+  console.log(`once more, alone: ${file}`)
+  await run(file, true)
+}
 if (files.length === 0) console.log(`no test file matches ${wanted.join(', ')}`)
 if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`)
 console.log(`${totals.pass} passed, ${totals.fail} failed, ${totals.skip} skipped`)
@@ -48,20 +53,25 @@ async function worker() {
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await run(file)
 }
 
-async function run(file) {
+/** What fails is run once more, alone: a machine that was taken away for seconds is no fault, one that is seen twice is. */
+async function run(file, isLast = false) {
   const startedAt = performance.now()
   const { text, code, signal, results, left } = await output(file)
-  totals.pass += results.pass ?? 0
-  totals.fail += results.fail ?? 0
-  totals.skip += results.skip ?? 0
   const isWell = code === 0 && results.ok
+  if (isWell || isLast) {
+    totals.pass += results.pass ?? 0
+    totals.fail += results.fail ?? 0
+    totals.skip += results.skip ?? 0
+  }
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
   console.log(`${isWell ? 'ok  ' : 'FAIL'} ${file}  ${results.pass ?? 0} passed, ${seconds} s`)
   for (const why of left) console.log(`       left out: ${why}`)
   if (isWell) return
-  failed.push(file)
-  // A file that ends badly without a failed test has crashed or hung.
-  if ((results.fail ?? 0) === 0) totals.fail++
+  if (isLast) {
+    failed.push(file)
+    // A file that ends badly without a failed test has crashed or hung.
+    if ((results.fail ?? 0) === 0) totals.fail++
+  } else again.push(file)
   console.log(text)
   if (signal !== null || code !== 0) console.log(`${file} ended with ${signal ?? `code ${code}`}`)
 }
