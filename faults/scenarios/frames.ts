@@ -62,8 +62,8 @@ export function frameFaults(venue: SimVenue): Draft[] {
     },
     {
       name: 'delta for a market that does not exist',
-      // Two: the next quote may say the level of one again, and then no book is wrong.
-      acts: [{ fault: 'unknown_ids', at: 'market', with: { count: 2 } }, ...STIR],
+      // Two where no number tells of one: the next quote may say its level again, and then no book is wrong.
+      acts: [{ fault: 'unknown_ids', at: 'market', with: { count: venue === 'kalshi' ? 1 : 2 } }, ...STIR],
       ...onBook,
       concerns: sequenced,
       alarms: [...doubt, 'incident:stray_change']
