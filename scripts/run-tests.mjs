@@ -45,6 +45,8 @@ for (const file of again) {
   await run(file, true)
 }
 if (files.length === 0) console.log(`no test file matches ${wanted.join(', ')}`)
+const mended = again.filter((file) => !failed.includes(file))
+if (mended.length > 0) console.log(`\npassed only the second time: ${mended.join(', ')}`)
 if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`)
 console.log(`${totals.pass} passed, ${totals.fail} failed, ${totals.skip} skipped`)
 process.exitCode = failed.length > 0 || totals.pass === 0 ? 1 : 0

@@ -62,7 +62,8 @@ export function frameFaults(venue: SimVenue): Draft[] {
     },
     {
       name: 'delta for a market that does not exist',
-      // Two where no number tells of one: the next quote may say its level again, and then no book is wrong.
+      // Two where no number tells of one: the next quote may say its level again, and then no book is wrong. On Kalshi a
+      // second one is mended after a pause, in the midst of a later fault.
       acts: [{ fault: 'unknown_ids', at: 'market', with: { count: venue === 'kalshi' ? 1 : 2 } }, ...STIR],
       ...onBook,
       concerns: sequenced,
