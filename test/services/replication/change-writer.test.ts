@@ -15,7 +15,8 @@ import {
   nextRound,
   SHARDS,
   startReplica,
-  startWriter
+  startWriter,
+  writing
 } from './writer-and-replica.ts'
 
 t.setTimeout(120_000)
@@ -24,14 +25,8 @@ t.test(
   'after the connection was made anew all whole books are written again, though nothing changed',
   { skip: NO_REDIS },
   async (t) => {
-    const cluster = ownCluster()
-    const redis = inspector(t, REDIS_URL, cluster)
+    const { cluster, source, link, inspected: redis } = await writing(t)
     const keys = clusterKeys(cluster, SHARDS)
-    const source = newStore()
-    for (let n = 0; n < MARKETS; n++) serve(source, market(n))
-    const link = await connect(t, cluster)
-    const { take } = await startWriter(t, cluster, source, { link })
-    await take('writer')
     const heldBooks = async () => {
       const fields = await Promise.all(EVERY_SHARD.map((shard) => redis.hkeys(keys.books(shard))))
       return fields.flat().filter((field) => field !== MARK_FIELD).length

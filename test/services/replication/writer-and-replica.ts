@@ -80,9 +80,10 @@ export async function writing(t: Test) {
   const inspected = inspector(t, REDIS_URL, cluster)
   const source = newStore()
   for (let n = 0; n < MARKETS; n++) serve(source, market(n))
-  const { writer, take } = await startWriter(t, cluster, source)
+  const link = await connect(t, cluster)
+  const { writer, take } = await startWriter(t, cluster, source, { link })
   await take('writer')
-  return { cluster, source, writer, inspected }
+  return { cluster, source, writer, link, inspected }
 }
 
 type Streams = [stream: Buffer, entries: unknown[]][]
