@@ -134,9 +134,12 @@ t.test('depth is the top of the book at the rate and to the depth that were aske
     type: 'snapshot',
     depth: [{ bids: [{ price: '0.4' }, { price: '0.39' }], asks: [{ price: '0.45' }, { price: '0.46' }] }]
   })
-  // Below what was asked for.
-  setBid(here, 100, 1_000_000)
-  await new Promise((resolve) => setTimeout(resolve, 250))
+  const deeper = listen(here.hub, { channel: 'depth', markets: here.ids, depth: 10, intervalMs: 100 })
+  // Below what the first asked for: the other hears of it twice, and by then the first had its turn as well.
+  for (const told of [3, 4]) {
+    setBid(here, 100, told * 1_000_000)
+    await until(() => deeper.messages.length === told)
+  }
   t.equal(one.messages.length, 2)
   for (let n = 0; n < 20; n++) setBid(here, 3_950, 1_000_000 + n)
   await until(() => one.messages.length > 2)
