@@ -134,7 +134,7 @@ t.test('depth is the top of the book at the rate and to the depth that were aske
     type: 'snapshot',
     depth: [{ bids: [{ price: '0.4' }, { price: '0.39' }], asks: [{ price: '0.45' }, { price: '0.46' }] }]
   })
-  const deeper = listen(here.hub, { channel: 'depth', markets: here.ids, depth: 10, intervalMs: 100 })
+  const deeper = listen(here.hub, { channel: 'depth', markets: here.ids, depth: 100, intervalMs: 100 })
   // Below what the first asked for: the other hears of it twice, and by then the first had its turn as well.
   for (const told of [3, 4]) {
     setBid(here, 100, told * 1_000_000)
