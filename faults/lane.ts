@@ -18,6 +18,8 @@ export interface Row extends Judgement {
   tookMs: number
   /** Everything that was seen after the fault, for whoever looks for the cause. */
   signs: string[]
+  /** What failed the first time, where it was tried once more. */
+  first?: string[]
 }
 
 /** One venue of one gateway, on which faults are tried one after the other. */

@@ -4,7 +4,7 @@ import { Gateway } from './gateway.ts'
 import { Lane, type Row } from './lane.ts'
 import { logFolder } from './process.ts'
 import { Sampler } from './sample.ts'
-import { AUDIT_PERIOD_MS, DISCOVERY_MS } from './scenario.ts'
+import { AUDIT_PERIOD_MS, DISCOVERY_MS, type Scenario } from './scenario.ts'
 import { scenariosOf } from './scenarios/index.ts'
 import { runSolo, SOLO } from './solo/index.ts'
 import { STORE_FAULTS_LEFT_OUT } from './solo/stores.ts'
@@ -17,6 +17,7 @@ Makes every fault happen to the whole gateway and tells what came of it. A NAME 
 
   --venue V    faults of one venue only: kalshi or polymarket
   --list       name the faults and do nothing
+  --again      what failed is tried once more on fresh processes; both outcomes are told
   --json       the same as data
   --help       this text`
 
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
   options: {
     venue: { type: 'string' },
     list: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false }
   }
@@ -42,7 +44,12 @@ const isWanted = ({ name, venue }: { name: string; venue: string }) =>
   (positionals.length === 0 || positionals.some((part) => name.includes(part))) &&
   (values.venue === undefined || venue === 'both' || venue === values.venue)
 
-const lanes = VENUES.map((venue) => ({ venue, scenarios: scenariosOf(venue).filter(isWanted) }))
+interface Share {
+  venue: SimVenue
+  scenarios: Scenario[]
+}
+
+const lanes: Share[] = VENUES.map((venue) => ({ venue, scenarios: scenariosOf(venue).filter(isWanted) }))
 const solos = SOLO.filter(isWanted)
 
 if (values.help) console.log(USAGE)
@@ -59,8 +66,9 @@ async function main(): Promise<boolean> {
     console.error(lineOf(row))
   }
   // The faults of single processes have processes of their own, so they run beside those of the long-lived gateways.
-  const worlds = Array.from({ length: WORLDS }, (_, world) => runWorld(world, note))
+  const worlds = Array.from({ length: WORLDS }, (_, world) => runWorld(world, shareOf(world), note))
   await Promise.all([...worlds, runSolo(solos, note)])
+  if (values.again) await onceMore(rows)
   const order = [...lanes.flatMap((lane) => lane.scenarios), ...solos].map(
     ({ venue, name }) => `${venue} ${name}`
   )
@@ -88,12 +96,36 @@ async function main(): Promise<boolean> {
   return rows.length > 0 && failed.length === 0
 }
 
-/** A gateway with its venues, on which a share of the faults is tried: one venue's beside the other's. */
-async function runWorld(world: number, note: (row: Row) => void): Promise<void> {
-  const shares = lanes.map(({ venue, scenarios }) => ({
+function shareOf(world: number): Share[] {
+  return lanes.map(({ venue, scenarios }) => ({
     venue,
     scenarios: scenarios.filter((_, i) => i % WORLDS === world)
   }))
+}
+
+/** Tries what failed on fresh processes; a row that passes then tells of the first time too. */
+async function onceMore(rows: Row[]): Promise<void> {
+  const failed = (venue: string, name: string) =>
+    rows.findIndex((row) => row.venue === venue && row.name === name && row.failures.length > 0)
+  const note = (row: Row) => {
+    const index = failed(row.venue, row.name)
+    const first = (rows[index] as Row).failures
+    rows[index] = { ...row, first }
+    console.error(`once more, ${lineOf(row)}`)
+  }
+  const shares = lanes.map(({ venue, scenarios }) => ({
+    venue,
+    scenarios: scenarios.filter(({ name }) => failed(venue, name) >= 0)
+  }))
+  await runWorld(WORLDS, shares, note)
+  await runSolo(
+    solos.filter(({ venue, name }) => failed(venue, name) >= 0),
+    note
+  )
+}
+
+/** A gateway with its venues, on which a share of the faults is tried: one venue's beside the other's. */
+async function runWorld(world: number, shares: readonly Share[], note: (row: Row) => void): Promise<void> {
   if (shares.every(({ scenarios }) => scenarios.length === 0)) return
   const venues = await Venues.start(`venues-${world}`, { markets: MARKETS, rate: RATE, seed: SEED + world })
   const gateway = await Gateway.start(`gateway-${world}`, {
@@ -108,7 +140,7 @@ async function runWorld(world: number, note: (row: Row) => void): Promise<void> 
     sampler.start()
     await Promise.all(
       shares.map(async ({ venue, scenarios }) => {
-        const lane = new Lane(venue as SimVenue, venues, gateway, sampler)
+        const lane = new Lane(venue, venues, gateway, sampler)
         for (const scenario of scenarios) note(await lane.run(scenario))
       })
     )

@@ -30,6 +30,7 @@ export function tableOf(rows: readonly Row[], leftOut: readonly string[]): strin
     const isFailed = row !== undefined && row.failures.length > 0
     out.push(paint(row === undefined ? 'dim' : isFailed ? 'red' : 'green', pad(line)))
     for (const failure of row?.failures ?? []) out.push(`    ${failure}`)
+    for (const failure of row?.first ?? []) out.push(`    the first time: ${failure}`)
   }
   return out.join('\n')
 }

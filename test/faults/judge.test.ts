@@ -1,6 +1,7 @@
 import t from 'tap'
 import { judge, signsOf, type Trial } from '../../faults/judge.ts'
 import { type BookSample, flatten, type Sample } from '../../faults/sample.ts'
+import { withoutSilence } from '../../faults/solo/clocks.ts'
 
 const A = 'kalshi:A'
 const B = 'kalshi:B'
@@ -164,4 +165,15 @@ t.test('numbers of the health are found by their path, arrays added up', async (
       ['deep.er.n', 4]
     ]
   )
+})
+
+t.test('of sudden quiet only the doubt of right books for their silence is forgiven', async (t) => {
+  const silent: BookSample = { ...LIVE, state: 'stale', reason: 'silent' }
+  const kept = [
+    { ...silent, right: false },
+    { ...silent, reason: 'disconnected' },
+    { ...silent, state: 'suspect' }
+  ]
+  t.strictSame(withoutSilence(look(250, { [A]: silent })).books.get(A), LIVE)
+  for (const book of kept) t.strictSame(withoutSilence(look(250, { [A]: book })).books.get(A), book)
 })

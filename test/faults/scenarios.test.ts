@@ -65,10 +65,10 @@ t.test('the table shows what failed below its row', async (t) => {
     failures: ['missed']
   }
   const text = tableOf(
-    [row, { ...row, failures: [], detected: { by: 'counter:x', afterMs: 7 } }],
+    [row, { ...row, failures: [], detected: { by: 'counter:x', afterMs: 7 }, first: ['too late'] }],
     ['Redis gone']
   )
   t.match(text, /dropped delta +kalshi +- +- +2 books, 500 market-ms +- +1 +0 +FAILED\n {4}missed\n/)
-  t.match(text, /x +7 ms .* ok/)
+  t.match(text, /x +7 ms .* ok\n {4}the first time: too late\n/)
   t.match(text, /Redis gone +left out/)
 })
