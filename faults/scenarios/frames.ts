@@ -62,9 +62,14 @@ export function frameFaults(venue: SimVenue): Draft[] {
     },
     {
       name: 'delta for a market that does not exist',
-      // Two where no number tells of one: the next quote may say its level again, and then no book is wrong. On Kalshi a
-      // second one is mended after a pause, in the midst of a later fault.
-      acts: [{ fault: 'unknown_ids', at: 'market', with: { count: venue === 'kalshi' ? 1 : 2 } }, ...STIR],
+      // Hushed, so that no trade's whole book heals it before anybody could notice. Two where no number tells of one: the
+      // next quote may say its level again. On Kalshi a second one is mended after a pause, in the midst of a later fault.
+      acts: [
+        { move: 'hush' },
+        { fault: 'unknown_ids', at: 'market', with: { count: venue === 'kalshi' ? 1 : 2 } },
+        ...STIR
+      ],
+      undo: [{ move: 'wake' }],
       ...onBook,
       concerns: sequenced,
       alarms: [...doubt, 'incident:stray_change']
@@ -81,7 +86,8 @@ export function frameFaults(venue: SimVenue): Draft[] {
     },
     {
       name: 'bytes that are no UTF-8',
-      acts: [{ fault: 'invalid_utf8', at: 'market' }, ...STIR],
+      acts: [{ move: 'hush' }, { fault: 'invalid_utf8', at: 'market' }, ...STIR],
+      undo: [{ move: 'wake' }],
       ...onBook,
       concerns: 'connection',
       mayReconnect: true,
