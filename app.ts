@@ -1,3 +1,4 @@
+import './services/tick-shape.ts'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import asyncapi from './plugins/asyncapi.ts'

@@ -11,6 +11,7 @@ import { mixed } from './serve/mixed.ts'
 import { ndjson } from './serve/ndjson.ts'
 import { page } from './serve/page.ts'
 import { peer } from './serve/peer.ts'
+import { ticks } from './serve/ticks.ts'
 import { stream } from './stream/stream.ts'
 
 /** Every bench by the name that it is run by. */
@@ -27,5 +28,6 @@ export const BENCHES = {
   mixed,
   latency,
   ndjson,
+  ticks,
   history
 } as const satisfies Record<string, Bench>

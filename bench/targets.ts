@@ -49,6 +49,7 @@ export const TARGETS = {
   pageRandom: atLeast(0.45),
   peerIdentity: atLeast(onNode(10, 6)),
   peerGzip: atLeast(25),
+  ticks: atMost(0.7),
   mixedRaw: atLeast(0.3),
   mixedPeer: atLeast(7),
   latencyClosed: atMost(1.75),
