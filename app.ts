@@ -10,6 +10,7 @@ import healthMonitor from './plugins/health-monitor.ts'
 import history from './plugins/history.ts'
 import incidents from './plugins/incidents.ts'
 import kalshiFeed from './plugins/kalshi-feed.ts'
+import { lazyCompilers } from './plugins/lazy-compilers.ts'
 import metrics from './plugins/metrics.ts'
 import openapi from './plugins/openapi.ts'
 import operatorWarnings from './plugins/operator-warnings.ts'
@@ -52,6 +53,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // A URL that cannot be decoded never reaches a route.
     frameworkErrors: replyWithError,
     clientErrorHandler: answerUnreadable,
+    schemaController: { compilersFactory: lazyCompilers },
     // What a query does not know is refused by name, not dropped.
     ajv: { customOptions: { removeAdditional: false } }
   }).withTypeProvider<TypeBoxTypeProvider>()
