@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { SimVenue } from '../simulator/model/types.ts'
 import { Gateway } from './gateway.ts'
+import { isOnlyDoubt } from './judge.ts'
 import { Lane, type Row } from './lane.ts'
 import { logFolder } from './process.ts'
 import { Sampler } from './sample.ts'
@@ -17,7 +18,8 @@ Makes every fault happen to the whole gateway and tells what came of it. A NAME 
 
   --venue V    faults of one venue only: kalshi or polymarket
   --list       name the faults and do nothing
-  --again      what failed is tried once more on fresh processes; both outcomes are told
+  --again      faults at which nothing failed but that right books were doubted are tried once more, on fresh
+               processes; both outcomes are told
   --json       the same as data
   --help       this text`
 
@@ -103,23 +105,23 @@ function shareOf(world: number): Share[] {
   }))
 }
 
-/** Tries what failed on fresh processes; a row that passes then tells of the first time too. */
+/** Tries what only doubted right books on fresh processes; the row tells of both times. */
 async function onceMore(rows: Row[]): Promise<void> {
-  const failed = (venue: string, name: string) =>
-    rows.findIndex((row) => row.venue === venue && row.name === name && row.failures.length > 0)
+  const doubtful = (venue: string, name: string) =>
+    rows.findIndex((row) => row.venue === venue && row.name === name && isOnlyDoubt(row))
   const note = (row: Row) => {
-    const index = failed(row.venue, row.name)
+    const index = doubtful(row.venue, row.name)
     const first = (rows[index] as Row).failures
     rows[index] = { ...row, first }
     console.error(`once more, ${lineOf(row)}`)
   }
   const shares = lanes.map(({ venue, scenarios }) => ({
     venue,
-    scenarios: scenarios.filter(({ name }) => failed(venue, name) >= 0)
+    scenarios: scenarios.filter(({ name }) => doubtful(venue, name) >= 0)
   }))
   await runWorld(WORLDS, shares, note)
   await runSolo(
-    solos.filter(({ venue, name }) => failed(venue, name) >= 0),
+    solos.filter(({ venue, name }) => doubtful(venue, name) >= 0),
     note
   )
 }

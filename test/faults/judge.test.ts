@@ -1,5 +1,5 @@
 import t from 'tap'
-import { judge, signsOf, type Trial } from '../../faults/judge.ts'
+import { isOnlyDoubt, judge, signsOf, type Trial } from '../../faults/judge.ts'
 import { type BookSample, flatten, type Sample } from '../../faults/sample.ts'
 import { withoutSilence } from '../../faults/solo/clocks.ts'
 
@@ -177,3 +177,18 @@ t.test('of sudden quiet only the doubt of right books for their silence is forgi
   t.strictSame(withoutSilence(look(250, { [A]: silent })).books.get(A), LIVE)
   for (const book of kept) t.strictSame(withoutSilence(look(250, { [A]: book })).books.get(A), book)
 })
+
+t.test(
+  'only doubts of right books are worth a second try, and nothing that anybody could have lost by',
+  async (t) => {
+    const doubt = look(250, { [A]: DOUBTED, [B]: DOUBTED })
+    const wrong = [look(250, { [A]: WRONG }), look(1_000, { [A]: WRONG })]
+    t.ok(isOnlyDoubt(judge(trial([doubt, look(500)]))))
+    t.notOk(isOnlyDoubt(judge(trial([look(250, { [A]: DOUBTED }), look(500)]))), 'nothing failed')
+    t.notOk(isOnlyDoubt(judge(trial([look(250, { [B]: DOUBTED }), look(500)]))), 'missed as well')
+    t.notOk(isOnlyDoubt(judge(trial([doubt, ...wrong, look(1_250)]))), 'wrong while live as well')
+    t.notOk(isOnlyDoubt(judge(trial([doubt]))), 'not recovered as well')
+    const reconnected = look(500, {}, { 'connections.reconnects': 1 })
+    t.notOk(isOnlyDoubt(judge(trial([doubt, reconnected]))), 'reconnected without a cause as well')
+  }
+)
