@@ -53,7 +53,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // A URL that cannot be decoded never reaches a route.
     frameworkErrors: replyWithError,
     clientErrorHandler: answerUnreadable,
-    schemaController: { compilersFactory: lazyCompilers },
+    schemaController: { compilersFactory: lazyCompilers() },
     // What a query does not know is refused by name, not dropped.
     ajv: { customOptions: { removeAdditional: false } }
   }).withTypeProvider<TypeBoxTypeProvider>()

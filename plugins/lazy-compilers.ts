@@ -7,24 +7,31 @@ interface Validator {
   errors?: unknown
 }
 
+type Serializer = (data: unknown) => string
+
 /**
  * Fastify's own compilers, each schema compiled when an answer or a question first needs it: all of them at once were half
  * of a start, and most statuses of most routes are never answered. What the first of a kind waits is some milliseconds.
  */
-export const lazyCompilers = {
-  buildValidator: lazily(AjvCompiler(), (validator: () => Validator) => {
-    const lazy: Validator = (data) => {
-      const result = validator()(data)
-      // That is where Fastify looks for them.
-      lazy.errors = validator().errors
-      return result
-    }
-    return lazy
-  }) as ValidatorFactory,
-  buildSerializer: lazily(
-    SerializerSelector(),
-    (serializer: () => (data: unknown) => string) => (data: unknown) => serializer()(data)
-  ) as SerializerFactory
+export function lazyCompilers(): { buildValidator: ValidatorFactory; buildSerializer: SerializerFactory } {
+  return {
+    buildValidator: lazily(AjvCompiler(), lazyValidator) as ValidatorFactory,
+    buildSerializer: lazily(SerializerSelector(), lazySerializer) as SerializerFactory
+  }
+}
+
+function lazyValidator(validator: () => Validator): Validator {
+  const lazy: Validator = (data) => {
+    const result = validator()(data)
+    // That is where Fastify looks for them.
+    lazy.errors = validator().errors
+    return result
+  }
+  return lazy
+}
+
+function lazySerializer(serializer: () => Serializer): Serializer {
+  return (data) => serializer()(data)
 }
 
 /** Returns a factory of compilers that compile only what `wrap` asks for. */

@@ -11,7 +11,7 @@ t.test('a schema is compiled when it is first needed, and once', async (t) => {
       return { a: { type: 'string' } }
     }
   }
-  const serializer = lazyCompilers.buildSerializer({})({
+  const serializer = lazyCompilers().buildSerializer({})({
     schema: answer,
     method: 'GET',
     url: '/',
@@ -27,7 +27,7 @@ t.test('a schema is compiled when it is first needed, and once', async (t) => {
 
 t.test('what a question lacks is told as by the compilers that do not wait', async (t) => {
   const answers = await Promise.all(
-    [{}, { schemaController: { compilersFactory: lazyCompilers } }].map(async (options) => {
+    [{}, { schemaController: { compilersFactory: lazyCompilers() } }].map(async (options) => {
       const app = Fastify(options)
       t.teardown(() => app.close())
       const querystring = { type: 'object', properties: { page: { type: 'integer', minimum: 1 } } }
