@@ -28,11 +28,14 @@ import hotPages from './routes/hot-pages.ts'
 import metricsRoute from './routes/metrics/index.ts'
 import v1 from './routes/v1/index.ts'
 import type { Config } from './schemas/config.ts'
+import type { StateBytes } from './services/history/warm-file.ts'
 
 export interface AppOptions {
   config: Config
   /** Defaults to a logger at the configured level. */
   logger?: FastifyServerOptions['logger']
+  /** Where the last state is being read already, by who starts early. */
+  lastState?: Promise<StateBytes>
   /** `none` leaves the venues out, for tests and for the specification. */
   feeds?: 'configured' | 'none'
 }
@@ -81,7 +84,8 @@ async function registerAll(app: FastifyInstance, options: AppOptions): Promise<v
   await app.register(hotPages)
   await app.register(venueFeeds)
   await app.register(incidents)
-  if (options.feeds !== 'none') await app.register(history)
+  const { lastState } = options
+  if (options.feeds !== 'none') await app.register(history, { ...(lastState && { lastState }) })
   await app.register(tradeBus)
   await app.register(replication)
   await app.register(stream)

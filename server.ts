@@ -1,11 +1,10 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
-import { buildApp } from './app.ts'
+import { type AppOptions, buildApp } from './app.ts'
 import type { Config } from './schemas/config.ts'
 import { ConfigError } from './services/errors.ts'
 
-export interface ServerOptions {
-  config: Config
+export interface ServerOptions extends Pick<AppOptions, 'config' | 'lastState'> {
   /** Anything else that ends with the server, such as a simulator; called after the app is closed, if it ever listened. */
   onClose?: () => Promise<void>
 }
@@ -20,9 +19,9 @@ const CRASHES = ['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP', 'SIGABRT'] 
  *
  * @throws {ConfigError} when the address cannot be listened on
  */
-export async function startServer({ config, onClose }: ServerOptions): Promise<FastifyInstance> {
-  const app = await buildApp({ config })
-  await listenWithGrace(app, config, onClose)
+export async function startServer({ onClose, ...options }: ServerOptions): Promise<FastifyInstance> {
+  const app = await buildApp(options)
+  await listenWithGrace(app, options.config, onClose)
   return app
 }
 

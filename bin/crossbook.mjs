@@ -7,4 +7,4 @@ if (existsSync(source)) {
   const { register } = await import('tsx/esm/api')
   register()
   await import(source.href)
-} else await import('../dist/cli/main.js')
+} else await import('../dist/crossbook.mjs')

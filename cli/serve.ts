@@ -1,4 +1,5 @@
-import { readSettings } from '../services/settings.ts'
+import { readStateBytes } from '../services/history/warm-file.ts'
+import { keepsHistory, readSettings } from '../services/settings.ts'
 import { loadEnvironment } from './environment.ts'
 import { parseCommand, UsageError } from './usage.ts'
 
@@ -24,8 +25,9 @@ export async function serveCommand(args: string[]): Promise<void> {
   } else if (speed !== undefined || from !== undefined || to !== undefined) {
     throw new UsageError('--speed, --from and --to go with --replay; see crossbook serve --help')
   } else {
-    // Only now: what is wrong with the settings is said before the whole gateway is loaded.
+    // Only now: what is wrong with the settings is said before the whole gateway is loaded. The last state is read meanwhile.
+    const lastState = keepsHistory(config) ? readStateBytes(config.DATA_DIR) : null
     const { startServer } = await import('../server.ts')
-    await startServer({ config })
+    await startServer({ config, ...(lastState && { lastState }) })
   }
 }

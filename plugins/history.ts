@@ -1,7 +1,8 @@
 import fp from 'fastify-plugin'
 import type { Venue } from '../schemas/common.ts'
 import { History } from '../services/history/history.ts'
-import { listOf } from '../services/settings.ts'
+import type { StateBytes } from '../services/history/warm-file.ts'
+import { keepsHistory, listOf } from '../services/settings.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -10,11 +11,15 @@ declare module 'fastify' {
   }
 }
 
-export default fp(
-  async (app) => {
+export interface HistoryPluginOptions {
+  /** Where the last state is being read already. */
+  lastState?: Promise<StateBytes>
+}
+
+export default fp<HistoryPluginOptions>(
+  async (app, { lastState }) => {
     const { config } = app
-    // A replica hears of books what its writers tell, which is no record of what the venues sent.
-    if (config.HISTORY === 'off' || config.ROLE === 'api') return
+    if (!keepsHistory(config)) return
     const history = new History({
       store: app.snapshotStore,
       settings: config,
@@ -27,7 +32,7 @@ export default fp(
       },
       log: app.log.child({ part: 'history' })
     })
-    const warm = await history.warmUp()
+    const warm = await history.warmUp(lastState)
     if (warm.size > 0) {
       app.log.info({ markets: warm.size, ageMs: warm.ageMs }, 'the last state is served, as stale')
       app.serveStale()

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { Replication } from '../services/replication/replication.ts'
+import type { Replication } from '../services/replication/replication.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -11,6 +11,8 @@ declare module 'fastify' {
 export default fp(
   async (app) => {
     if (app.config.REDIS_URL === '') return
+    // Only now: a start without Redis does not wait for its client to be read.
+    const { Replication } = await import('../services/replication/replication.ts')
     const replication = new Replication({
       store: app.snapshotStore,
       config: app.config,

@@ -101,6 +101,11 @@ function assertOrigins({ CORS_ORIGINS }: Config): void {
   }
 }
 
+/** True where what passes is recorded. A replica hears of books what its writers tell, which is no record of the venues. */
+export function keepsHistory({ HISTORY, ROLE }: Pick<Config, 'HISTORY' | 'ROLE'>): boolean {
+  return HISTORY !== 'off' && ROLE !== 'api'
+}
+
 function assertVenues({ VENUES }: Config): void {
   const venues = listOf(VENUES)
   const twice = venues.find((venue, i) => venues.indexOf(venue) !== i)

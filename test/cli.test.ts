@@ -4,10 +4,12 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { ReplayResult } from '../cli/replay.ts'
 import { ConfigSchema } from '../schemas/config.ts'
+import type { Health } from '../schemas/health.ts'
 import { listOf, readSettings } from '../services/settings.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
@@ -248,6 +250,11 @@ t.test('npm start builds and serves, with the settings of .env below those of th
   const log = await printed(child, /Server listening at \S+"[\s\S]*discovery failed/)
   t.notMatch(log, /listening at http:\/\/127.0.0.1:3000"/, 'PORT comes from .env')
   t.notMatch(log, /"venue":"kalshi"/, 'so does VENUES')
+  const [base] = /http:\/\/127\.0\.0\.1:\d+/.exec(log) ?? []
+  const health = async () => (await (await fetch(`${base}/v1/healthz`)).json()) as Health
+  while ((await health()).history?.engine == null) await sleep(20)
+  t.equal((await health()).history?.engine, 'pglite', 'the worker of the database is in the build')
+  t.match(await (await fetch(`${base}/docs`)).text(), /swagger-ui/)
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
   t.strictSame(await ended, [0, null])

@@ -26,9 +26,7 @@ export async function warmStartFigures(engines: BenchEngines, context: BenchCont
   const { quick, rounds, progress } = context
   const markets = quick ? 2_000 : 20_000
   progress('building, as `npm start` does')
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-    cwd: root
-  })
+  execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: root })
   const folders = { warm: engines.folder(), cold: engines.folder() }
   await saveState(folders.warm, markets)
   const readings = await interleave(
@@ -70,7 +68,7 @@ async function saveState(dataDir: string, markets: number): Promise<void> {
 async function startMs(dataDir: string, isServing: (port: number) => Promise<boolean>): Promise<number> {
   const port = await freePort()
   const beganAt = performance.now()
-  const child = spawn(process.execPath, ['dist/cli/main.js', 'serve'], {
+  const child = spawn(process.execPath, ['--enable-source-maps', 'dist/crossbook.mjs', 'serve'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {

@@ -20,9 +20,9 @@ import { MarketJournal } from './market-journal.ts'
 import { Opening } from './opening.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
-import { assertDataDir } from './storage/data-dir.ts'
+import { assertDataDir, DATABASE_FOLDER } from './storage/data-dir.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
-import { DATABASE_FOLDER } from './storage/pglite-engine.ts'
+import { readStateBytes, type StateBytes } from './warm-file.ts'
 import { loadWarmState, type WarmMarkets, WarmStateWriter } from './warm-state.ts'
 
 export type HistorySettings = Pick<
@@ -158,10 +158,18 @@ export class History implements HistoryReader {
     return this.opening.isReady
   }
 
-  /** Puts the last state of the run before into the store, to be served as stale until the feeds know better. */
-  async warmUp(): Promise<WarmMarkets> {
+  /**
+   * Puts the last state of the run before into the store, to be served as stale until the feeds know better. Where
+   * somebody reads it already, that is waited for.
+   */
+  async warmUp(reading?: Promise<StateBytes>): Promise<WarmMarkets> {
     const { store, settings, log, now } = this.options
-    this.warm = await loadWarmState({ dataDir: settings.DATA_DIR, store, nowMs: now(), log })
+    this.warm = await loadWarmState({
+      state: await (reading ?? readStateBytes(settings.DATA_DIR)),
+      store,
+      nowMs: now(),
+      log
+    })
     return this.warm
   }
 

@@ -1,7 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { HistoryUnavailableError } from '../errors.ts'
 import type { HistoryStore } from './records.ts'
-import { openHistory } from './storage/open-history.ts'
 
 export interface OpeningOptions {
   /** See `openHistory`. */
@@ -91,6 +90,8 @@ export class Opening {
     const { databaseUrl, dataDir, log, now } = this.options
     const { signal } = this.stopping
     try {
+      // Only now: books are served before the database's client is read.
+      const { openHistory } = await import('./storage/open-history.ts')
       const store = await openHistory({ databaseUrl, dataDir, log, now, signal })
       if (signal.aborted) {
         await store.close()

@@ -9,11 +9,11 @@ import {
   type VerdictReason,
   type VerdictSource
 } from '../integrity/verdict.ts'
-import { MAX_SIZE_E6, ONE_E4 } from '../numbers/decimal.ts'
 import { type BookArena, NO, type Outcome, YES } from '../orderbook/arena.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import type { MarketRecord } from '../snapshots/market-record.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import type { WarmLevels } from './warm-levels.ts'
 
 /** One market as it was last, to begin with after a restart. Times are epoch milliseconds of our clock or the venue's. */
 export interface WarmMarket {
@@ -21,12 +21,8 @@ export interface WarmMarket {
   rules: string
   /** The header of the market's event, with the first market of that event only. */
   event: EventHeader | null
-  /**
-   * Bids for YES and bids for NO, each at its own price: price, size, price, size, best last. Numbers in one row are
-   * read in half the time of pairs, and this is most of what a start reads.
-   */
-  bids: number[]
-  asks: number[]
+  /** Where its levels are among those of its block: so many bids for YES, then bids for NO, best last. */
+  levels: { from: number; bids: number; asks: number }
   source: VerdictSource
   sequence: number | null
   venueTimeMs: number | null
@@ -41,13 +37,14 @@ const LASTING = NEEDS_SNAPSHOT | reasonBits(['hash_mismatch', 'audit_mismatch'])
 /** As `REASONS` has them: a file may name others. */
 const NAMES: ReadonlySet<string> = new Set(REASONS.map(([name]) => name))
 /** Reused from market to market. */
-const LEVELS = [new LevelList(), new LevelList()] as const
+const SIDES = [new LevelList(), new LevelList()] as const
 
-/** Returns what a market is now. */
+/** Returns what a market is now; its levels are added to `levels`. */
 export function warmMarketOf(
   { books }: SnapshotStore,
   record: MarketRecord,
-  event: EventHeader | null
+  event: EventHeader | null,
+  levels: WarmLevels
 ): WarmMarket {
   const { arena, verdicts } = books
   const { slot, market, rules } = record
@@ -56,8 +53,11 @@ export function warmMarketOf(
     market,
     rules,
     event,
-    bids: levelsOf(arena, slot, YES),
-    asks: levelsOf(arena, slot, NO),
+    levels: {
+      from: levels.count,
+      bids: pushSide(levels, arena, slot, YES),
+      asks: pushSide(levels, arena, slot, NO)
+    },
     source,
     sequence,
     venueTimeMs,
@@ -71,10 +71,12 @@ export function warmMarketOf(
  * Puts a market into the store as it was, flagged: its book is served as `disconnected` until its venue is heard.
  * `refused` when the store has no room for it, or has it already, or its levels are none.
  */
-export function putWarmMarket(store: SnapshotStore, warm: WarmMarket): 'put' | 'refused' {
-  const { market, rules, event, bids, asks } = warm
-  const [yes, no] = LEVELS
-  if (store.get(market.id) !== undefined || !fill(yes, bids) || !fill(no, asks)) return 'refused'
+export function putWarmMarket(store: SnapshotStore, warm: WarmMarket, levels: WarmLevels): 'put' | 'refused' {
+  const { market, rules, event } = warm
+  const { from, bids, asks } = warm.levels
+  const [yes, no] = SIDES
+  if (store.get(market.id) !== undefined) return 'refused'
+  if (!levels.read(yes, from, bids) || !levels.read(no, from + bids, asks)) return 'refused'
   if (event !== null) store.putEvent(event)
   const slot = store.put(market, rules)?.slot
   if (slot === undefined) return 'refused'
@@ -106,20 +108,10 @@ export function putWarmMarket(store: SnapshotStore, warm: WarmMarket): 'put' | '
   return 'put'
 }
 
-function levelsOf(arena: BookArena, slot: number, outcome: Outcome): number[] {
-  const levels: number[] = []
-  for (let i = arena.count(slot, outcome) - 1; i >= 0; i--)
+/** Adds a side's levels, best last; returns how many. */
+function pushSide(levels: WarmLevels, arena: BookArena, slot: number, outcome: Outcome): number {
+  const count = arena.count(slot, outcome)
+  for (let i = count - 1; i >= 0; i--)
     levels.push(arena.priceAt(slot, outcome, i), arena.sizeAt(slot, outcome, i))
-  return levels
-}
-
-/** Puts levels into a list of ascending prices; false if they are none. */
-function fill(list: LevelList, levels: readonly number[]): boolean {
-  list.clear()
-  for (let i = 0; i < levels.length; i += 2) {
-    const [price, size] = [levels[i] as number, levels[i + 1] as number]
-    const isLevel = Number.isInteger(price) && price >= 0 && price <= ONE_E4 && Number.isInteger(size)
-    if (!isLevel || size <= 0 || size > MAX_SIZE_E6 || !list.push(price, size)) return false
-  }
-  return list.sort()
+  return count
 }

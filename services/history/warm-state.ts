@@ -1,12 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { constants, createGzip, gunzip, type ZlibOptions } from 'node:zlib'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Venue } from '../../schemas/common.ts'
 import { EVENT_SCHEMAS } from '../../schemas/event.ts'
@@ -14,7 +7,14 @@ import { MARKET_SCHEMAS } from '../../schemas/market.ts'
 import type { MarketRecord } from '../snapshots/market-record.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import { hasEnded } from '../venue/catalogue.ts'
-import { makeFolder } from './storage/data-dir.ts'
+import {
+  openState,
+  replaceStateFile,
+  type StateBlock,
+  type StateBytes,
+  type StateHeader
+} from './warm-file.ts'
+import { WarmLevels } from './warm-levels.ts'
 import { putWarmMarket, type WarmMarket, warmMarketOf } from './warm-market.ts'
 
 export interface WarmStateWriterOptions {
@@ -33,25 +33,13 @@ export interface WarmStateStatus {
   failures: number
 }
 
-interface Header {
-  version: number
-  /** Of what a market is: a file of another Crossbook may have markets that are none here. */
-  shape: string
-  savedAtMs: number
-  markets: number
-}
-
-const FILE = 'last-state.ndjson.gz'
-const VERSION = 2
+const VERSION = 3
 const SHAPE = createHash('sha256')
   .update(JSON.stringify([MARKET_SCHEMAS, EVENT_SCHEMAS]))
   .digest('hex')
 const EVERY_MS = 30_000
 /** Markets that are written, or read, in one turn: some two milliseconds. */
 const SLICE = 64
-const NEWLINE = 0x0a
-/** In pieces of the usual size, unpacking takes as long as reading what was unpacked. */
-const CHUNK_BYTES = 8 << 20
 
 /** Saves the last state of everything now and then, for the next start. A file replaces the one before as a whole. */
 export class WarmStateWriter {
@@ -103,9 +91,6 @@ export class WarmStateWriter {
     const { dataDir, store, now } = this.options
     // With nothing to say, what was saved before is worth more.
     if (store.size === 0) return
-    makeFolder(dataDir)
-    const path = join(dataDir, FILE)
-    const draft = `${path}.tmp`
     const savedAtMs = now()
     const all = [...store.records()]
     // Where there is less room at the next start, those that ended are left out first.
@@ -113,26 +98,15 @@ export class WarmStateWriter {
       ...all.filter(({ market }) => !hasEnded(market)),
       ...all.filter(({ market }) => hasEnded(market))
     ]
-    const header: Header = { version: VERSION, shape: SHAPE, savedAtMs, markets: records.length }
-    try {
-      await pipeline(
-        Readable.from(linesOf(store, header, records)),
-        createGzip({ level: constants.Z_BEST_SPEED }),
-        createWriteStream(draft, { flush: true })
-      )
-      await rename(draft, path)
-    } catch (error) {
-      await rm(draft, { force: true })
-      throw error
-    }
-    await syncFolder(dataDir)
+    const header: StateHeader = { version: VERSION, shape: SHAPE, savedAtMs, markets: records.length }
+    await replaceStateFile(dataDir, header, blocksOf(store, records))
     this.state.savedAtMs = savedAtMs
     this.state.markets = records.length
   }
 }
 
 export interface LoadWarmStateOptions {
-  dataDir: string
+  state: StateBytes
   store: SnapshotStore
   nowMs: number
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
@@ -187,57 +161,48 @@ export class WarmMarkets {
  * had. A file that is torn or no last state is left aside as a whole, with a warning.
  */
 export async function loadWarmState({
-  dataDir,
+  state,
   store,
   nowMs,
   log
 }: LoadWarmStateOptions): Promise<WarmMarkets> {
   const loaded = new Map<string, Venue>()
   const none = { ageMs: null, skipped: 0, ignoredFiles: 0 }
-  const path = join(dataDir, FILE)
-  const packed = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') log.warn({ err: error, path }, 'the last state cannot be read')
-    return null
-  })
-  if (packed === null) return new WarmMarkets(store, loaded, none)
+  if ('missing' in state) return new WarmMarkets(store, loaded, none)
   try {
-    // All of it first: whether a file is whole shows at its end.
-    const lines = splitLines(
-      await promisify<Buffer, ZlibOptions, Buffer>(gunzip)(packed, { chunkSize: CHUNK_BYTES })
-    )
-    const header = JSON.parse(lines.next().value ?? '') as Header
+    if ('error' in state) throw state.error
+    const { header, blocks } = openState(state.bytes)
     if (header.version !== VERSION || header.shape !== SHAPE) throw new Error('it is of another Crossbook')
-    let [skipped, taken] = [0, 0]
-    for (const line of lines) {
-      const warm = parseLine(line)
-      if (warm !== null && putWarmMarket(store, warm) === 'put') loaded.set(warm.market.id, warm.market.venue)
-      else skipped++
-      if (++taken % SLICE === 0) await nextTurn()
+    let skipped = 0
+    for (const { rows, levels } of blocks) {
+      const levelsOfBlock = new WarmLevels(levels)
+      for (const row of rows) {
+        if (isWarmMarket(row) && putWarmMarket(store, row, levelsOfBlock) === 'put')
+          loaded.set(row.market.id, row.market.venue)
+        else skipped++
+      }
+      await nextTurn()
     }
     const ageMs = nowMs - header.savedAtMs
     log.info({ markets: loaded.size, skipped, ageMs }, 'the last state was loaded')
     return new WarmMarkets(store, loaded, { ageMs, skipped, ignoredFiles: 0 })
   } catch (error) {
-    log.warn({ err: error, path }, 'the file of the last state is none: it is ignored')
+    log.warn({ err: error }, 'the file of the last state cannot be used: it is ignored')
     return new WarmMarkets(store, loaded, { ...none, ignoredFiles: 1 })
   }
 }
 
-async function* linesOf(
-  store: SnapshotStore,
-  header: Header,
-  records: readonly MarketRecord[]
-): AsyncGenerator<string> {
+async function* blocksOf(store: SnapshotStore, records: readonly MarketRecord[]): AsyncGenerator<StateBlock> {
   const events = new Set<string>()
-  yield `${JSON.stringify(header)}\n`
   for (let from = 0; from < records.length; from += SLICE) {
-    let text = ''
+    const rows: WarmMarket[] = []
+    const levels = new WarmLevels()
     for (const record of records.slice(from, from + SLICE)) {
       // Removed meanwhile, and its slot may be another's.
       if (store.get(record.id) !== record) continue
-      text += `${JSON.stringify(warmMarketOf(store, record, headerOf(store, record, events)))}\n`
+      rows.push(warmMarketOf(store, record, headerOf(store, record, events), levels))
     }
-    if (text !== '') yield text
+    yield { rows, levels: levels.written }
     await nextTurn()
   }
 }
@@ -253,33 +218,7 @@ function headerOf(store: SnapshotStore, { market }: MarketRecord, told: Set<stri
   return header
 }
 
-function* splitLines(bytes: Buffer): Generator<string, undefined> {
-  for (let from = 0; from < bytes.length; ) {
-    const found = bytes.indexOf(NEWLINE, from)
-    const end = found < 0 ? bytes.length : found
-    yield bytes.toString('utf8', from, end)
-    from = end + 1
-  }
-}
-
-/** Returns the market of a line; null if it is none. */
-function parseLine(line: string): WarmMarket | null {
-  try {
-    const warm = JSON.parse(line) as WarmMarket
-    const isMarket =
-      typeof warm.market.id === 'string' && [warm.bids, warm.asks, warm.reasons].every(Array.isArray)
-    return isMarket ? warm : null
-  } catch {
-    return null
-  }
-}
-
-/** A rename is on the disk once its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
+function isWarmMarket(row: unknown): row is WarmMarket {
+  const { market, levels, reasons } = (row ?? {}) as Partial<WarmMarket>
+  return typeof market?.id === 'string' && levels !== undefined && Array.isArray(reasons)
 }

@@ -2,6 +2,9 @@ import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../../errors.ts'
 
+/** Of a data folder, where the embedded database is. */
+export const DATABASE_FOLDER = 'database'
+
 /**
  * Makes a folder and those above it. The `recursive` of Node does not return where one is not there and cannot be made
  * either, as below /proc.

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { ConfigError } from '../../errors.ts'
-import { makeFolder } from './data-dir.ts'
+import { DATABASE_FOLDER, makeFolder } from './data-dir.ts'
 import { lockDataDir } from './data-dir-lock.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import type { Engine } from './engine.ts'
@@ -12,9 +12,6 @@ const CONNECT_LIMIT_MS = 10_000
 const STATEMENT_LIMIT_MS = 60_000
 /** PGlite has no process that writes checkpoints: without ours its write-ahead log grows for ever. */
 const ROWS_PER_CHECKPOINT = 50_000
-
-/** Its folder in the data folder. */
-export const DATABASE_FOLDER = 'database'
 
 /** Where the embedded database of a data folder is. */
 export function databaseFolder(dataDir: string): string {

@@ -3,6 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import {
+  openState,
+  readStateBytes,
+  replaceStateFile,
+  type StateBlock
+} from '../../../services/history/warm-file.ts'
 import { loadWarmState, type WarmMarkets, WarmStateWriter } from '../../../services/history/warm-state.ts'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
 import { getDepth } from '../../../services/orderbook/depth.ts'
@@ -11,7 +17,7 @@ import { Catalogue } from '../../../services/venue/catalogue.ts'
 import { market, RECEIVED_AT_MS, serve } from '../../helper.ts'
 
 const SAVED_MS = RECEIVED_AT_MS + 10_000
-const FILE = 'last-state.ndjson.gz'
+const FILE = 'last-state.gz'
 
 function newStore(capacityMarkets = 100): SnapshotStore {
   return new SnapshotStore({ capacityMarkets, capacityLevels: capacityMarkets * 64 })
@@ -36,7 +42,8 @@ async function saved(t: Test, store: SnapshotStore): Promise<string> {
 }
 
 async function loaded(dataDir: string, store: SnapshotStore, said = log()): Promise<WarmMarkets> {
-  return loadWarmState({ dataDir, store, nowMs: SAVED_MS + 5_000, log: said })
+  const state = await readStateBytes(dataDir)
+  return loadWarmState({ state, store, nowMs: SAVED_MS + 5_000, log: said })
 }
 
 t.test('a start begins with the last state, as stale as it is', async (t) => {
@@ -156,18 +163,21 @@ t.test('a file that is torn or foreign is ignored, with one warning', async (t) 
   const dataDir = await saved(t, before)
   const path = join(dataDir, FILE)
   const whole = readFileSync(path)
-  const text = gunzipSync(whole).toString()
-  const bad = [
+  const bytes = gunzipSync(whole)
+  const changed = (from: string, to: string) =>
+    gzipSync(Buffer.from(bytes.toString('latin1').replace(from, to), 'latin1'))
+  const files = [
     whole.subarray(0, whole.length - 9),
     Buffer.from('not packed'),
     Buffer.alloc(0),
     gzipSync(''),
-    gzipSync('{"some":"thing"}\n'),
-    gzipSync(text.replace('"version":2', '"version":99')),
-    gzipSync(text.replace(/"shape":"\w/, '"shape":"-'))
+    gzipSync('{"some":"thing"}'),
+    gzipSync(bytes.subarray(0, bytes.length - 1)),
+    changed('"version":3', '"version":9'),
+    changed('"shape":"', '"shape":-')
   ]
-  for (const bytes of bad) {
-    writeFileSync(path, bytes)
+  for (const bad of files) {
+    writeFileSync(path, bad)
     const said = log()
     const store = newStore()
     t.match(await loaded(dataDir, store, said), { size: 0, ignoredFiles: 1, ageMs: null })
@@ -176,17 +186,39 @@ t.test('a file that is torn or foreign is ignored, with one warning', async (t) 
   }
 })
 
-t.test('a line that is no market is left out', async (t) => {
+t.test('a row that is no market, or whose levels are none, is left out', async (t) => {
   const before = newStore()
-  for (let n = 0; n < 4; n++) serve(before, market(n))
+  for (let n = 0; n < 7; n++) serve(before, market(n))
   const dataDir = await saved(t, before)
-  const path = join(dataDir, FILE)
-  const lines = gunzipSync(readFileSync(path)).toString().split('\n')
-  lines[1] = 'null'
-  lines[2] = '{'
-  lines[3] = (lines[3] as string).replace(/"bids":\[\d+/, '"bids":[10001')
-  writeFileSync(path, gzipSync(lines.join('\n')))
-  t.match(await loaded(dataDir, newStore()), { size: 1, skipped: 3, ignoredFiles: 0 })
+  const state = await readStateBytes(dataDir)
+  if (!('bytes' in state)) throw new Error('it was saved')
+  const { header, blocks } = openState(state.bytes)
+  const [block] = [...blocks] as [StateBlock]
+  const rows = block.rows as { levels: { from: number; bids: number; asks: number } }[]
+  const spoilt = rows.map((row, n) => {
+    const { levels } = row
+    return [
+      null,
+      { ...row, levels: { ...levels, bids: 10_000 } },
+      { ...row, levels: { ...levels, from: -1 } },
+      { ...row, levels: { ...levels, asks: 0.5 } },
+      { ...row, levels: { ...levels, asks: undefined } },
+      row,
+      row
+    ][n]
+  })
+  // The first price of the last market is beyond 1.
+  block.levels.writeUInt16LE(10_001, (rows.at(-1)?.levels.from as number) * 10)
+  await replaceStateFile(
+    dataDir,
+    header,
+    (async function* () {
+      yield { rows: spoilt, levels: block.levels }
+    })()
+  )
+  const store = newStore()
+  t.match(await loaded(dataDir, store), { size: 1, skipped: 6, ignoredFiles: 0 })
+  t.ok(store.get(market(5).id))
 })
 
 t.test('without a file a start is a cold one', async (t) => {
