@@ -8,7 +8,7 @@ import { snapshotRow } from '../../services/history/snapshot-rows.ts'
 import { YES } from '../../services/orderbook/arena.ts'
 import { SnapshotStore } from '../../services/snapshots/store.ts'
 import { answer, startOptions } from '../harness/answer.ts'
-import { cpuMicros } from '../harness/cpu.ts'
+import { cpuMicros, ownClock } from '../harness/cpu.ts'
 import { fillArena, syntheticBook } from '../synthetic/book.ts'
 import { kalshiMarket } from '../synthetic/market.ts'
 import { type FrameStream, frameWalker } from './frames.ts'
@@ -36,7 +36,7 @@ export type RowsHow = 'idle' | 'books' | 'texts' | 'whole'
 export interface RowsReading {
   /** Share of a core, all threads. */
   cores: number
-  /** Of the event loop. */
+  /** Of the event loop, what its own thread took of a core. */
   longestTurnMs: number
 }
 
@@ -124,17 +124,18 @@ async function writeRows(how: RowsHow, perSecond: number, ms: number): Promise<R
 
 /**
  * Watches each turn of the event loop, which goes round and round meanwhile; what is returned ends it. A turn is as long
- * as the CPU time that the process used in it, if that is less than it took: the rest was the neighbours'.
+ * as its thread was on a core in it. This process has one core for all its threads: what compresses segments, in turns
+ * with the loop, would otherwise count as the loop's, and so would the neighbours.
  */
 function watchTurns(): () => number {
+  const ownMs = ownClock()
   let isOver = false
   let longestMs = 0
-  let cpu = cpuMicros()
-  let at = performance.now()
+  let at = ownMs()
   const turn = () => {
-    longestMs = Math.max(longestMs, Math.min(performance.now() - at, (cpuMicros() - cpu) / 1_000))
-    cpu = cpuMicros()
-    at = performance.now()
+    const now = ownMs()
+    longestMs = Math.max(longestMs, now - at)
+    at = now
     if (!isOver) setImmediate(turn)
   }
   setImmediate(turn)

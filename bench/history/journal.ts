@@ -71,7 +71,7 @@ function rowsFigures(readings: Record<RowsHow, RowsReading[]>): Figure[] {
     {
       bench: 'history',
       figure: turnMs,
-      unit: `ms, longest turn of the event loop, ${rate}`,
+      unit: `ms on a core, longest turn of the event loop, ${rate}`,
       peer: 'one string a second, uncompressed',
       against: wholeMs,
       ratio: turnMs / wholeMs,

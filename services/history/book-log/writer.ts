@@ -32,8 +32,8 @@ const CLOCK_EVERY = 16
 const TICK_MS = 250
 /** Silence is proved up to the last sign of life. */
 const SIGN_EVERY_MS = 1_000
-/** Whole books that are written in one turn: some two milliseconds. */
-const SLICE = 64
+/** Whole books that are written in one turn: some half a millisecond. */
+const SLICE = 16
 /** Changes are handed on when they are this long, and at the end of each turn. */
 const BATCH_BYTES = 32 * 1024
 const NONE = -1
