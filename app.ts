@@ -1,3 +1,4 @@
+import './services/full-collections.ts'
 import './services/tick-shape.ts'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
