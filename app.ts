@@ -36,7 +36,7 @@ export interface AppOptions {
   /** Defaults to a logger at the configured level. */
   logger?: FastifyServerOptions['logger']
   /** Where the last state is being read already, by who starts early. */
-  lastState?: Promise<StateBytes>
+  lastState?: Promise<StateBytes> | undefined
   /** `none` leaves the venues out, for tests and for the specification. */
   feeds?: 'configured' | 'none'
 }
@@ -85,8 +85,7 @@ async function registerAll(app: FastifyInstance, options: AppOptions): Promise<v
   await app.register(hotPages)
   await app.register(venueFeeds)
   await app.register(incidents)
-  const { lastState } = options
-  if (options.feeds !== 'none') await app.register(history, { ...(lastState && { lastState }) })
+  if (options.feeds !== 'none') await app.register(history, { lastState: options.lastState })
   await app.register(tradeBus)
   await app.register(replication)
   await app.register(stream)

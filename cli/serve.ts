@@ -1,3 +1,6 @@
+// Before anything that makes the collector run.
+import '../services/full-collections.ts'
+import '../services/tick-shape.ts'
 import { readStateBytes } from '../services/history/warm-file.ts'
 import { keepsHistory, readSettings } from '../services/settings.ts'
 import { loadEnvironment } from './environment.ts'
@@ -25,9 +28,9 @@ export async function serveCommand(args: string[]): Promise<void> {
   } else if (speed !== undefined || from !== undefined || to !== undefined) {
     throw new UsageError('--speed, --from and --to go with --replay; see crossbook serve --help')
   } else {
-    // Only now: what is wrong with the settings is said before the whole gateway is loaded. The last state is read meanwhile.
-    const lastState = keepsHistory(config) ? readStateBytes(config.DATA_DIR) : null
+    // What is wrong with the settings is said before the whole gateway is loaded; the last state is read meanwhile.
+    const lastState = keepsHistory(config) ? readStateBytes(config.DATA_DIR) : undefined
     const { startServer } = await import('../server.ts')
-    await startServer({ config, ...(lastState && { lastState }) })
+    await startServer({ config, lastState })
   }
 }

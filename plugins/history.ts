@@ -13,7 +13,7 @@ declare module 'fastify' {
 
 export interface HistoryPluginOptions {
   /** Where the last state is being read already. */
-  lastState?: Promise<StateBytes>
+  lastState?: Promise<StateBytes> | undefined
 }
 
 export default fp<HistoryPluginOptions>(

@@ -70,11 +70,12 @@ function sources(folder: string): string[] {
 
 function imports(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8')
-  const found = text.matchAll(/^(?:import|export)\s(type\s)?[^;]*?from\s+'(\.[^']+)'/gms)
-  return [...found].map(([, typeOnly, path]) => ({
+  const named = text.matchAll(/^(?:import|export)\s(type\s)?[^;]*?from\s+'(\.[^']+)'/gms)
+  const whole = text.matchAll(/(?:^import |\bimport\()()'(\.[^']+)'/gm)
+  return [...named, ...whole].map(([, typeOnly, path]) => ({
     file,
     target: relative(root, resolve(root, dirname(file), path as string)),
-    typeOnly: typeOnly !== undefined
+    typeOnly: Boolean(typeOnly)
   }))
 }
 

@@ -21,10 +21,11 @@ export function ownClock(): () => number {
   } catch {
     return () => cpuMicros() / 1_000
   }
-  return () => {
+  const own = () => {
     // Brings the kernel's account up to this moment; otherwise what is read is that of its last tick, 4 ms ago or less.
     cpuMicros()
     const length = readSync(file, bytes, 0, OWN_TIMES_BYTES, 0)
     return Number.parseInt(bytes.toString('latin1', 0, length), 10) / 1_000_000
   }
+  return own() > 0 ? own : () => cpuMicros() / 1_000
 }

@@ -22,7 +22,7 @@ import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
 import { assertDataDir, DATABASE_FOLDER } from './storage/data-dir.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
-import { readStateBytes, type StateBytes } from './warm-file.ts'
+import { currentState, type StateBytes } from './warm-file.ts'
 import { loadWarmState, type WarmMarkets, WarmStateWriter } from './warm-state.ts'
 
 export type HistorySettings = Pick<
@@ -165,7 +165,7 @@ export class History implements HistoryReader {
   async warmUp(reading?: Promise<StateBytes>): Promise<WarmMarkets> {
     const { store, settings, log, now } = this.options
     this.warm = await loadWarmState({
-      state: await (reading ?? readStateBytes(settings.DATA_DIR)),
+      state: await currentState(settings.DATA_DIR, await reading),
       store,
       nowMs: now(),
       log

@@ -92,6 +92,7 @@ export class Opening {
     try {
       // Only now: books are served before the database's client is read.
       const { openHistory } = await import('./storage/open-history.ts')
+      signal.throwIfAborted()
       const store = await openHistory({ databaseUrl, dataDir, log, now, signal })
       if (signal.aborted) {
         await store.close()

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -13,8 +13,11 @@ export interface StateBlock {
   levels: Buffer
 }
 
-/** What a folder held: the file unpacked, none, or one that cannot be read. */
-export type StateBytes = { bytes: Buffer } | { missing: true } | { error: Error }
+/** What a folder held: the file unpacked, none, or one that cannot be read; and which file that was. */
+export type StateBytes = ({ bytes: Buffer } | { missing: true } | { error: Error }) & {
+  path: string
+  file: string
+}
 
 /** What a file says of itself. */
 export interface StateHeader {
@@ -22,7 +25,6 @@ export interface StateHeader {
   /** Of what a market is: a file of another Crossbook may have markets that are none here. */
   shape: string
   savedAtMs: number
-  markets: number
 }
 
 const FILE = 'last-state.gz'
@@ -35,12 +37,33 @@ const CHUNK_BYTES_MIN = 1 << 10
 
 /** Reads and unpacks the file, all of it: whether it is whole shows at its end. Never rejects. */
 export async function readStateBytes(dataDir: string): Promise<StateBytes> {
+  const path = join(dataDir, FILE)
+  const which = { path, file: await identity(path) }
   try {
-    const packed = await readFile(join(dataDir, FILE))
+    const packed = await readFile(path)
     const chunkSize = Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, unpackedBytes(packed) + 1))
-    return { bytes: await promisify<Buffer, ZlibOptions, Buffer>(gunzip)(packed, { chunkSize }) }
+    return { ...which, bytes: await promisify<Buffer, ZlibOptions, Buffer>(gunzip)(packed, { chunkSize }) }
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? { missing: true } : { error: error as Error }
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    return isMissing ? { ...which, missing: true } : { ...which, error: error as Error }
+  }
+}
+
+/**
+ * Returns what a folder holds, to be called by who has its lock. What was read before that counts if it is still the file
+ * that is there: the run before may have saved once more since. Never rejects.
+ */
+export async function currentState(dataDir: string, read: StateBytes | undefined): Promise<StateBytes> {
+  return read !== undefined && read.file === (await identity(read.path)) ? read : readStateBytes(dataDir)
+}
+
+/** Tells one file at a path from the next that replaces it. */
+async function identity(path: string): Promise<string> {
+  try {
+    const { ino, mtimeMs, size } = await stat(path)
+    return `${ino} ${mtimeMs} ${size}`
+  } catch {
+    return 'none'
   }
 }
 

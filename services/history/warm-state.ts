@@ -98,7 +98,7 @@ export class WarmStateWriter {
       ...all.filter(({ market }) => !hasEnded(market)),
       ...all.filter(({ market }) => hasEnded(market))
     ]
-    const header: StateHeader = { version: VERSION, shape: SHAPE, savedAtMs, markets: records.length }
+    const header: StateHeader = { version: VERSION, shape: SHAPE, savedAtMs }
     await replaceStateFile(dataDir, header, blocksOf(store, records))
     this.state.savedAtMs = savedAtMs
     this.state.markets = records.length
@@ -187,7 +187,9 @@ export async function loadWarmState({
     log.info({ markets: loaded.size, skipped, ageMs }, 'the last state was loaded')
     return new WarmMarkets(store, loaded, { ageMs, skipped, ignoredFiles: 0 })
   } catch (error) {
-    log.warn({ err: error }, 'the file of the last state cannot be used: it is ignored')
+    for (const id of loaded.keys()) store.remove(id)
+    loaded.clear()
+    log.warn({ err: error, path: state.path }, 'the file of the last state cannot be used: it is ignored')
     return new WarmMarkets(store, loaded, { ...none, ignoredFiles: 1 })
   }
 }
@@ -220,5 +222,5 @@ function headerOf(store: SnapshotStore, { market }: MarketRecord, told: Set<stri
 
 function isWarmMarket(row: unknown): row is WarmMarket {
   const { market, levels, reasons } = (row ?? {}) as Partial<WarmMarket>
-  return typeof market?.id === 'string' && levels !== undefined && Array.isArray(reasons)
+  return typeof market?.id === 'string' && levels != null && Array.isArray(reasons)
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { RecyclerRun } from '../../../schemas/recycler.ts'
 import { History, type HistoryOptions } from '../../../services/history/history.ts'
+import { Opening } from '../../../services/history/opening.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
 import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
@@ -120,6 +121,14 @@ t.test('a stop tells of lost rows only where rows were lost', async (t) => {
 })
 
 t.test('an embedded database', async (t) => {
+  t.test('is not made at all by a gateway that stops at once', async (t) => {
+    const dataDir = t.testdir()
+    const opening = new Opening({ databaseUrl: '', dataDir, log, now: Date.now, steadyNow: Date.now })
+    opening.start()
+    await opening.close()
+    t.notOk(existsSync(join(dataDir, 'database')))
+  })
+
   t.test('that is opening when the gateway stops is ended, and leaves no pid file', async (t) => {
     const dataDir = t.testdir()
     const history = newHistory(dataDir)

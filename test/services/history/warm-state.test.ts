@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import {
+  currentState,
   openState,
   readStateBytes,
   replaceStateFile,
@@ -188,7 +189,7 @@ t.test('a file that is torn or foreign is ignored, with one warning', async (t) 
 
 t.test('a row that is no market, or whose levels are none, is left out', async (t) => {
   const before = newStore()
-  for (let n = 0; n < 7; n++) serve(before, market(n))
+  for (let n = 0; n < 8; n++) serve(before, market(n))
   const dataDir = await saved(t, before)
   const state = await readStateBytes(dataDir)
   if (!('bytes' in state)) throw new Error('it was saved')
@@ -203,6 +204,7 @@ t.test('a row that is no market, or whose levels are none, is left out', async (
       { ...row, levels: { ...levels, from: -1 } },
       { ...row, levels: { ...levels, asks: 0.5 } },
       { ...row, levels: { ...levels, asks: undefined } },
+      { ...row, levels: null },
       row,
       row
     ][n]
@@ -217,8 +219,43 @@ t.test('a row that is no market, or whose levels are none, is left out', async (
     })()
   )
   const store = newStore()
-  t.match(await loaded(dataDir, store), { size: 1, skipped: 6, ignoredFiles: 0 })
-  t.ok(store.get(market(5).id))
+  t.match(await loaded(dataDir, store), { size: 1, skipped: 7, ignoredFiles: 0 })
+  t.ok(store.get(market(6).id))
+})
+
+t.test('a file that is spoilt behind its first block leaves nothing in the store', async (t) => {
+  const before = newStore(400)
+  for (let n = 0; n < 130; n++) {
+    const { slot } = serve(before, market(n))
+    for (let price = 1; price < 40; price++) before.books.arena.setLevel(slot, NO, price, price + n)
+  }
+  const dataDir = await saved(t, before)
+  const store = newStore(400)
+  t.match(await loaded(dataDir, store), { size: 130, skipped: 0 })
+  const last = store.get(market(129).id)?.slot as number
+  t.equal(store.books.arena.count(last, NO), before.books.arena.count(129, NO))
+  const bytes = gunzipSync(readFileSync(join(dataDir, FILE)))
+  const other = newStore(400)
+  for (const spoilt of [bytes.subarray(0, bytes.length - 1), Buffer.concat([bytes, Buffer.alloc(9, 0x7f)])]) {
+    writeFileSync(join(dataDir, FILE), gzipSync(spoilt))
+    t.match(await loaded(dataDir, other), { size: 0, ignoredFiles: 1, ageMs: null })
+    t.equal(other.size, 0)
+  }
+})
+
+t.test('what was read early counts only while it is still the file that is there', async (t) => {
+  const before = newStore()
+  serve(before, market(1))
+  const dataDir = await saved(t, before)
+  const early = await readStateBytes(dataDir)
+  t.equal(await currentState(dataDir, early), early)
+  serve(before, market(2))
+  await new WarmStateWriter({ dataDir, store: before, now: () => SAVED_MS + 1, log: log() }).save()
+  const store = newStore()
+  const state = await currentState(dataDir, early)
+  t.match(await loadWarmState({ state, store, nowMs: SAVED_MS, log: log() }), { size: 2 })
+  const none = await readStateBytes('/nonexistent')
+  t.equal(await currentState('/nonexistent', none), none)
 })
 
 t.test('without a file a start is a cold one', async (t) => {
