@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import t, { type Test } from 'tap'
+import { createDatabase } from '../faults/database.ts'
 import type { Manifest } from '../services/history/export/manifest.ts'
 import type { HistoryStore } from '../services/history/records.ts'
 import { openHistory } from '../services/history/storage/open-history.ts'
@@ -42,8 +43,8 @@ function run(
   })
 }
 
-async function recorded(dataDir: string): Promise<HistoryStore> {
-  const history = await openHistory({ databaseUrl: '', dataDir, log })
+async function recorded(dataDir: string, databaseUrl = ''): Promise<HistoryStore> {
+  const history = await openHistory({ databaseUrl, dataDir, log })
   await history.writeSession({ sessionId: 'one', startedAtMs: FROM, heartbeatAtMs: TO, endedAtMs: TO })
   await history.writeSnapshots([
     snapshotRow(A, FROM, { bestBidSize: HUGE, bids: [[4_000, HUGE]], sequence: HUGE }),
@@ -206,6 +207,45 @@ t.test('crossbook export', async (t) => {
     await refused(t, onto, /^crossbook: --out full cannot be written \(EISDIR\): /)
   })
 })
+
+const server = process.env.TEST_DATABASE_URL ?? ''
+t.test(
+  'crossbook export writes the same files from PostgreSQL as from PGlite',
+  { skip: server === '' && 'TEST_DATABASE_URL is not set' },
+  async (t) => {
+    const { url, drop } = await createDatabase(server)
+    t.teardown(drop)
+    const folder = t.testdir()
+    const databases = { pglite: '', postgres: url }
+    const contents = []
+    for (const [engine, DATABASE_URL] of Object.entries(databases)) {
+      await (await recorded(join(folder, engine), DATABASE_URL)).close()
+      const files = []
+      for (const format of ['csv', 'ndjson', 'parquet']) {
+        const out = join(folder, `${engine}-${format}`)
+        const { code, stderr } = await run(
+          [bin, 'export', '--from', String(FROM), '--to', String(TO), '--format', format, '--out', out],
+          folder,
+          { DATA_DIR: join(folder, engine), DATABASE_URL }
+        )
+        t.strictSame([code, stderr], [0, ''])
+        for (const name of readdirSync(out).sort()) {
+          const bytes = readFileSync(join(out, name))
+          files.push([name, name === 'manifest.json' ? withoutTime(bytes) : bytes.toString('latin1')])
+        }
+      }
+      contents.push(files)
+    }
+    const [one, two] = contents
+    t.equal(one?.length, 9)
+    t.strictSame(two, one)
+  }
+)
+
+function withoutTime(manifest: Buffer): object {
+  const { madeAt: _, ...rest } = JSON.parse(manifest.toString())
+  return rest
+}
 
 /** Writes rows in the batches of an export, more than one group of them. */
 const GROUPS = `
