@@ -323,7 +323,9 @@ export const EXAMPLES = {
         published: 880_210,
         conflated: 4_120_311,
         withheld: 4,
-        withheldByReason: { bid_not_below_ask: 4 }
+        withheldByReason: { bid_not_below_ask: 4 },
+        failed: 0,
+        activeMarkets: 410
       }
     },
     replication: {

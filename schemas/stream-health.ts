@@ -24,12 +24,16 @@ export const StreamHealthSchema = Type.Object(
     tickers: Type.Object(
       {
         published: count('Tickers put into messages'),
-        conflated: count('Changes of a market that a ticker told together with another one'),
+        conflated: count(
+          'Changes of a market that waited for the same ticker as an earlier change; counted for each group of subscribers, as tickers are'
+        ),
         withheld: count('Tickers that must not go out'),
         withheldByReason: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), {
           description:
             'out_of_bounds, bid_not_below_ask, not_complementary; not_live: only in the form summary, which has no verdict'
-        })
+        }),
+        failed: count('Tickers that could not be written or sent; each is tried again'),
+        activeMarkets: count('Markets whose tickers are told')
       },
       { additionalProperties: false, description: 'What became of tickers' }
     )

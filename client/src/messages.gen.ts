@@ -519,7 +519,7 @@ export interface components {
             tickers: {
                 /** @description Tickers put into messages */
                 published: number;
-                /** @description Changes of a market that a ticker told together with another one */
+                /** @description Changes of a market that waited for the same ticker as an earlier change; counted for each group of subscribers, as tickers are */
                 conflated: number;
                 /** @description Tickers that must not go out */
                 withheld: number;
@@ -527,6 +527,10 @@ export interface components {
                 withheldByReason: {
                     [key: string]: number;
                 };
+                /** @description Tickers that could not be written or sent; each is tried again */
+                failed: number;
+                /** @description Markets whose tickers are told */
+                activeMarkets: number;
             };
         };
         /** @description Channel health */

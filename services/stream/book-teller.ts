@@ -11,6 +11,8 @@ interface Told {
   mismatches: number
   /** Topics that follow it. */
   followers: number
+  /** What was to be told of it was lost: only the whole book says where it is. */
+  isLost: boolean
 }
 
 /** Puts together what changed of the books that somebody follows: once for all who do. */
@@ -28,12 +30,18 @@ export class BookTeller {
   follow(slot: number): void {
     const told = this.told.get(slot)
     if (told !== undefined) told.followers++
-    else this.told.set(slot, { ...this.now(slot), followers: 1 })
+    else this.told.set(slot, { ...this.now(slot), followers: 1, isLost: false })
   }
 
   unfollow(slot: number): void {
     const told = this.told.get(slot)
     if (told !== undefined && --told.followers === 0) this.told.delete(slot)
+  }
+
+  /** What was to be told of a slot's book did not get out: the whole book is told next. */
+  lose(slot: number): void {
+    const told = this.told.get(slot)
+    if (told !== undefined) told.isLost = true
   }
 
   isFollowed(slot: number): boolean {
@@ -45,17 +53,21 @@ export class BookTeller {
     const { slot } = record
     const told = this.told.get(slot)
     if (told === undefined) return null
-    const { version, reasons, source, mismatches } = told
+    const { version, reasons, source, mismatches, isLost } = told
     const now = this.now(slot)
     const isVerdictSame = reasons === now.reasons && source === now.source && mismatches === now.mismatches
-    if (changed === undefined && isVerdictSame) return null
-    Object.assign(told, now)
-    return changed === null
-      ? this.bodies.wholeBook(record)
-      : this.bodies.changedBook(record, version, changed ?? [])
+    if (changed === undefined && isVerdictSame && !isLost) return null
+    // The levels that changed are forgotten by now: they are lost until what says them was written.
+    told.isLost = true
+    const body =
+      isLost || changed === null
+        ? this.bodies.wholeBook(record)
+        : this.bodies.changedBook(record, version, changed ?? [])
+    Object.assign(told, now, { isLost: false })
+    return body
   }
 
-  private now(slot: number): Omit<Told, 'followers'> {
+  private now(slot: number): Omit<Told, 'followers' | 'isLost'> {
     const { versions, verdicts } = this.store.books
     return {
       version: versions[slot] as number,

@@ -15,21 +15,24 @@ export type ChangedLevels = number[] | null
 
 /**
  * Notes which books changed, and which of their levels, as it happens; somebody else tells it later in the turn. This
- * is all that streams cost whoever applies a message: two flags and a push.
+ * is all that streams cost whoever applies a message: a flag, a count and a push.
  */
 export class ChangeCollector implements BookListener {
   /** All slots are noted, not only those that are tracked: somebody asks for markets by what they are. */
   isScanning = false
   private readonly wake: () => void
   private readonly tracked: Uint8Array
-  private readonly marked: Uint8Array
+  /** How often each slot changed since it was last taken, and how often it had then. */
+  private readonly marks: Uint32Array
+  private readonly taken: Uint32Array
   private readonly levels = new Map<number, ChangedLevels>()
   private dirty: number[] = []
 
   constructor(capacityMarkets: number, wake: () => void) {
     this.wake = wake
     this.tracked = new Uint8Array(capacityMarkets)
-    this.marked = new Uint8Array(capacityMarkets)
+    this.marks = new Uint32Array(capacityMarkets)
+    this.taken = new Uint32Array(capacityMarkets)
   }
 
   get pending(): number {
@@ -67,8 +70,9 @@ export class ChangeCollector implements BookListener {
 
   /** Notes a slot whatever is tracked. */
   mark(slot: number): void {
-    if (this.marked[slot] === 1) return
-    this.marked[slot] = 1
+    const before = this.marks[slot] as number
+    this.marks[slot] = before + 1
+    if (before > 0) return
     if (this.dirty.push(slot) === 1) this.wake()
   }
 
@@ -76,8 +80,16 @@ export class ChangeCollector implements BookListener {
   take(limit: number): number[] {
     const taken = this.dirty.length <= limit ? this.dirty : this.dirty.slice(0, limit)
     this.dirty = this.dirty.length <= limit ? [] : this.dirty.slice(limit)
-    for (const slot of taken) this.marked[slot] = 0
+    for (const slot of taken) {
+      this.taken[slot] = this.marks[slot] as number
+      this.marks[slot] = 0
+    }
     return taken
+  }
+
+  /** Returns how many changes of a slot were taken as one the last time. */
+  changesTaken(slot: number): number {
+    return this.taken[slot] as number
   }
 
   /** Returns the levels that changed since the last time, and forgets them; undefined when none did. */

@@ -195,7 +195,9 @@ export class StreamHub {
         published: statistics.tickersPublished,
         conflated: statistics.tickersConflated,
         withheld: statistics.tickersWithheld,
-        withheldByReason: Object.fromEntries(statistics.tickerFaults)
+        withheldByReason: Object.fromEntries(statistics.tickerFaults),
+        failed: statistics.tickersFailed,
+        activeMarkets: topics.tickerMarkets
       }
     }
   }

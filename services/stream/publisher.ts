@@ -25,6 +25,8 @@ export interface PublisherOptions {
 const MARKETS_A_TURN = 512
 /** The same for all topics together that come at intervals: their bodies are larger. */
 const PACED_A_TURN = 256
+/** So many books that could not be told are tried again on a beat: what fails once may fail for all of them, always. */
+const RETRIES_A_BEAT = 64
 /** A message holds no more markets than this. */
 const MARKETS_A_MESSAGE = 256
 
@@ -43,6 +45,10 @@ export class Publisher {
   private readonly options: PublisherOptions
   private readonly outgoing = new Map<Topic, Outgoing>()
   private isAwake = false
+  /** Slots whose books could not be told; on the next beat they are, whole. */
+  private readonly untold = new Set<number>()
+  /** Those of them whose beat has come. */
+  private retries: number[] = []
   /** Topics whose time has come and that were not told yet. */
   private due: Topic[] = []
   /** Markets that may still be told in this turn. */
@@ -92,12 +98,17 @@ export class Publisher {
     }
   }
 
-  /** Tells what is due of the topics that come at intervals, a share of it a turn. */
+  /** Tells what is due of the topics that come at intervals, a share of it a turn, and again what could not be told. */
   beat(): void {
     if (this.due.length > 0) return
     const { topics, steadyNow } = this.options
     const nowMs = steadyNow()
-    for (const topic of topics.all()) if (topic.isPaced && nowMs >= topic.dueAtMs) this.due.push(topic)
+    for (const topic of topics.all()) {
+      if (topic.isPaced && nowMs >= topic.dueAtMs) this.due.push(topic)
+      if (!topic.isPaced && topic.hasRemovals) this.prepare(topic)
+    }
+    this.retries = [...this.untold].slice(0, RETRIES_A_BEAT)
+    if (this.retries.length > 0 || this.outgoing.size > 0) this.wake()
     this.tellDue()
   }
 
@@ -123,13 +134,8 @@ export class Publisher {
 
   private flush(): void {
     const { collector, onFailure } = this.options
-    for (const slot of collector.take(MARKETS_A_TURN)) {
-      try {
-        this.changed(slot)
-      } catch (error) {
-        onFailure(error)
-      }
-    }
+    for (const slot of this.retries.splice(0)) if (this.untold.delete(slot)) this.tryToTell(slot, 0)
+    for (const slot of collector.take(MARKETS_A_TURN)) this.tryToTell(slot, collector.changesTaken(slot))
     const outgoing = [...this.outgoing]
     this.outgoing.clear()
     for (const [topic, { slots, bodies }] of outgoing) {
@@ -137,57 +143,91 @@ export class Publisher {
       try {
         send(topic, slots, bodies)
       } catch (error) {
+        for (const slot of slots) this.lose(slot)
         onFailure(error)
       }
     }
   }
 
-  private changed(slot: number): void {
+  private tryToTell(slot: number, changes: number): void {
+    try {
+      this.changed(slot, changes)
+    } catch (error) {
+      this.lose(slot)
+      this.options.onFailure(error)
+    }
+  }
+
+  /** What a book had to say did not get out: followers know nothing of it, so it is told whole, soon. */
+  private lose(slot: number): void {
+    this.options.teller.lose(slot)
+    this.untold.add(slot)
+  }
+
+  /** Tells that a slot changed, so many times since the last. */
+  private changed(slot: number, changes: number): void {
     const { store, topics, teller, collector, states } = this.options
     const record = store.at(slot)
     if (record === undefined) return
     const { joined, left } = topics.decide(record)
     for (const topic of left) if (topic.hasRemovals && !topic.isPaced) this.prepare(topic)
+    // Before the book is written: that may fail.
+    for (const topic of topics.of(slot)) if (topic.isPaced) this.mark(topic, slot, changes)
     const body = teller.next(record, collector.takeLevels(slot))
     let whole: Buffer | null = null
     for (const topic of topics.of(slot)) {
-      if (topic.isPaced) this.mark(topic, slot)
-      else if (topic.question.channel === 'book') {
-        if (joined.includes(topic)) whole ??= states.bodies.wholeBook(record)
-        const told = joined.includes(topic) ? whole : body
-        if (told === null) continue
-        const { slots, bodies } = this.prepare(topic)
-        slots.push(slot)
-        bodies.push(told)
-      }
+      if (topic.question.channel !== 'book') continue
+      if (joined.includes(topic)) whole ??= states.bodies.wholeBook(record)
+      const told = joined.includes(topic) ? whole : body
+      if (told === null) continue
+      const { slots, bodies } = this.prepare(topic)
+      slots.push(slot)
+      bodies.push(told)
     }
   }
 
-  private mark(topic: Topic, slot: number): void {
-    if (topic.waiting.has(slot)) {
-      if (topic.question.channel === 'ticker') this.options.statistics.tickersConflated++
-    } else topic.waiting.add(slot)
+  private mark(topic: Topic, slot: number, changes: number): void {
+    const isFirst = !topic.waiting.has(slot)
+    topic.waiting.add(slot)
+    if (topic.question.channel !== 'ticker') return
+    this.options.statistics.tickersConflated += isFirst ? Math.max(0, changes - 1) : changes
   }
 
-  /** Tells the latest state of what waits; returns false when some of it has to wait on. */
+  /**
+   * Tells the latest state of what waits; returns false when some of it has to wait on. What fails waits for the topic's
+   * next time, behind the others.
+   */
   private tellWaiting(topic: Topic): boolean {
-    const { states, statistics } = this.options
     const { waiting, question } = topic
     const isHealth = question.channel === 'health'
     if (isHealth && topic.subscribers.size > 0) waiting.add(HEALTH_SLOT)
     const slots: number[] = []
     const bodies: Buffer[] = []
+    const lost: number[] = []
     for (const slot of waiting) {
       if (this.paceLeft-- <= 0) break
       waiting.delete(slot)
-      const state = topic.members.has(slot) ? states.state(question, slot) : null
-      if (state === null || !(topic.isNews(slot, state.said) || isHealth)) continue
-      slots.push(slot)
-      bodies.push(state.bytes)
+      try {
+        const state = topic.members.has(slot) ? this.options.states.state(question, slot) : null
+        if (state === null || !(topic.isNews(slot, state.said) || isHealth)) continue
+        slots.push(slot)
+        bodies.push(state.bytes)
+      } catch (error) {
+        lost.push(slot)
+        this.options.onFailure(error)
+      }
     }
-    if (question.channel === 'ticker') statistics.tickersPublished += bodies.length
-    if (bodies.length > 0 || topic.hasRemovals) send(topic, slots, bodies)
-    return waiting.size === 0
+    const isDone = waiting.size === 0
+    try {
+      if (bodies.length > 0 || topic.hasRemovals) send(topic, slots, bodies)
+      if (question.channel === 'ticker') this.options.statistics.tickersPublished += bodies.length
+    } catch (error) {
+      lost.push(...slots)
+      this.options.onFailure(error)
+    }
+    for (const slot of lost) topic.lose(slot)
+    if (question.channel === 'ticker') this.options.statistics.tickersFailed += lost.length
+    return isDone
   }
 
   private prepare(topic: Topic): Outgoing {

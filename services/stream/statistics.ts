@@ -14,9 +14,11 @@ export class StreamStatistics {
   /** Exceptions on the way out; each was caught. */
   failures = 0
   tickersPublished = 0
-  /** Changes of a market that its next ticker told together with another one. */
+  /** Changes of a market that waited for the same ticker as an earlier one, for each group of subscribers. */
   tickersConflated = 0
   tickersWithheld = 0
+  /** Tickers that could not be written or sent; each was tried again. */
+  tickersFailed = 0
   readonly tickerFaults = new Map<TickerFault | 'not_live', number>()
 
   withhold(why: TickerFault | 'not_live'): void {

@@ -119,12 +119,20 @@ export class Topic {
     return true
   }
 
+  /** What was to be told of a market did not get out: it is to be told, whatever it says then. */
+  lose(slot: number): void {
+    const member = this.members.get(slot)
+    if (member === undefined) return
+    member.isMixed = true
+    this.waiting.add(slot)
+  }
+
   /** Sends what markets have to say, and who left, as one message to all subscribers. */
   publish(slots: readonly number[], bodies: readonly Buffer[]): void {
     const removed = this.removedNow
-    this.removedNow = []
     const seq = this.seq + 1
     const frame = new Frame(seq, this.compose(seq, removed, bodies), this)
+    this.removedNow = []
     this.seq = seq
     for (const slot of slots) {
       const member = this.members.get(slot)

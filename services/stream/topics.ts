@@ -55,6 +55,9 @@ export class Topics {
   /** What each slot was when it was last decided where it belongs: its metadata, 0 before, and its verdict. */
   private readonly decidedMeta: Float64Array
   private readonly decidedVerdict: Float64Array
+  /** How many topics each slot has tickers in. */
+  private readonly tickerTopics: Uint32Array
+  private withTickers = 0
   private numbers = 0
 
   constructor(options: TopicsOptions) {
@@ -63,6 +66,7 @@ export class Topics {
     const { capacityMarkets } = options.store.books
     this.decidedMeta = new Float64Array(capacityMarkets)
     this.decidedVerdict = new Float64Array(capacityMarkets)
+    this.tickerTopics = new Uint32Array(capacityMarkets)
   }
 
   get size(): number {
@@ -72,6 +76,11 @@ export class Topics {
   /** Markets that belong to any topic. */
   get activeMarkets(): number {
     return this.bySlot.size
+  }
+
+  /** Markets whose tickers are told. */
+  get tickerMarkets(): number {
+    return this.withTickers
   }
 
   all(): IterableIterator<Topic> {
@@ -118,8 +127,6 @@ export class Topics {
     const verdict = this.verdictOf(slot)
     const isNew = this.decidedMeta[slot] !== metaVersion
     if (!isNew && this.decidedVerdict[slot] === verdict) return NO_MOVES
-    this.decidedMeta[slot] = metaVersion
-    this.decidedVerdict[slot] = verdict
     const joined: Topic[] = []
     const left: Topic[] = []
     for (const topic of this.broad) {
@@ -132,6 +139,9 @@ export class Topics {
     for (const topic of this.byId.get(record.id) ?? NONE) if (!topic.members.has(slot)) joined.push(topic)
     for (const topic of joined) this.join(topic, record)
     for (const topic of left) this.leave(topic, slot)
+    // Not before: what failed halfway is decided anew.
+    this.decidedMeta[slot] = metaVersion
+    this.decidedVerdict[slot] = verdict
     return { joined, left }
   }
 
@@ -230,7 +240,9 @@ export class Topics {
     topic.join(slot, id)
     add(this.bySlot, slot, topic)
     const { collector, teller } = this.options
-    if (topic.question.channel === 'book') teller.follow(slot)
+    const { channel } = topic.question
+    if (channel === 'book') teller.follow(slot)
+    if (channel === 'ticker') this.countTicker(slot, 1)
     collector.track(slot, true, teller.isFollowed(slot))
   }
 
@@ -238,10 +250,18 @@ export class Topics {
     topic.leave(slot)
     remove(this.bySlot, slot, topic)
     const { collector, teller, states } = this.options
-    if (topic.question.channel === 'book') teller.unfollow(slot)
+    const { channel } = topic.question
+    if (channel === 'book') teller.unfollow(slot)
+    if (channel === 'ticker') this.countTicker(slot, -1)
     const isTracked = this.bySlot.has(slot)
     collector.track(slot, isTracked, teller.isFollowed(slot))
     if (!isTracked) states.forget(slot)
+  }
+
+  private countTicker(slot: number, change: 1 | -1): void {
+    const before = this.tickerTopics[slot] as number
+    this.tickerTopics[slot] = before + change
+    if (before === 0 || before + change === 0) this.withTickers += change
   }
 }
 

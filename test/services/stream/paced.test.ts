@@ -54,7 +54,12 @@ t.test(
     for (let n = 1; n <= 50; n++) setBid(here, 4_100, n * 1_000_000)
     await until(() => quotesOf(one).length > 0)
     t.same(quotesOf(one), ['0.41 50'])
-    t.ok(hub.statistics.tickersConflated > 0 || hub.statistics.tickersPublished === 1)
+    t.match(hub.status().tickers, { published: 1, conflated: 49, failed: 0, activeMarkets: 2 })
+    for (let n = 1; n <= 3; n++) {
+      setBid(here, 4_100, 50_000_000)
+      await turns(1)
+    }
+    t.equal(hub.status().tickers.conflated, 51, 'of one turn or of several')
     // Below the best level, and the clock of a proof: nothing that a ticker says.
     store.books.arena.setLevel(slotOf(here), 0, 100, 9_000_000)
     store.books.verdicts.verified(slotOf(here), 1_795_000_000_000)
