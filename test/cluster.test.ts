@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { Cluster, replicationOf, untrueBooks } from '../faults/cluster.ts'
 import type { Gateway } from '../faults/gateway.ts'
 import { Venues } from '../faults/venues.ts'
-import { OwnRedis } from './services/replication/real-redis.ts'
+import { NO_REDIS_SERVER, OwnRedis } from './services/replication/real-redis.ts'
 
 /** Two ingest processes and two replicas over one Redis, and each of them lost in turn. */
 
@@ -115,89 +115,92 @@ async function assertTrue(
   await venues.control('POST', '/resume')
 }
 
-t.test('a cluster loses an ingest process, Redis and a replica, and heals', async (t) => {
-  const redis = await OwnRedis.start(t)
-  if (redis === null) return t.comment('skipped: redis-server is not installed')
-  const venues = await Venues.start('cluster-venues', { markets: MARKETS_PER_VENUE, rate: RATE, seed: 5 })
-  t.teardown(() => venues.process.child.kill('SIGKILL'))
-  // A discovery that pages through a list by volume, while volumes change, may miss a market until the next.
-  const cluster = new Cluster('cluster', venues, { REDIS_URL: redis.url, REDISCOVERY_INTERVAL_MS: '10000' })
-  t.teardown(() => {
-    for (const { process } of [...cluster.ingests, ...cluster.replicas]) process.child.kill('SIGKILL')
-  })
-  await Promise.all([cluster.addIngest(), cluster.addIngest(), cluster.addReplica(), cluster.addReplica()])
-  const watch = new Watch(cluster)
-  watch.start()
-  t.teardown(() => watch.stop())
-  const { replicas } = cluster
-  const markets = 2 * MARKETS_PER_VENUE
-  const recovery: Record<string, number> = {}
+t.test(
+  'a cluster loses an ingest process, Redis and a replica, and heals',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const redis = await OwnRedis.start(t)
+    const venues = await Venues.start('cluster-venues', { markets: MARKETS_PER_VENUE, rate: RATE, seed: 5 })
+    t.teardown(() => venues.process.child.kill('SIGKILL'))
+    // A discovery that pages through a list by volume, while volumes change, may miss a market until the next.
+    const cluster = new Cluster('cluster', venues, { REDIS_URL: redis.url, REDISCOVERY_INTERVAL_MS: '10000' })
+    t.teardown(() => {
+      for (const { process } of [...cluster.ingests, ...cluster.replicas]) process.child.kill('SIGKILL')
+    })
+    await Promise.all([cluster.addIngest(), cluster.addIngest(), cluster.addReplica(), cluster.addReplica()])
+    const watch = new Watch(cluster)
+    watch.start()
+    t.teardown(() => watch.stop())
+    const { replicas } = cluster
+    const markets = 2 * MARKETS_PER_VENUE
+    const recovery: Record<string, number> = {}
 
-  watch.begin('start')
-  recovery.start = await untilWell(t, replicas, markets)
-  for (const ingest of cluster.ingests) {
-    const shares = async () => ((await replicationOf(ingest)).leases?.held ?? 0) > 0
-    t.ok(await ingest.until(shares, PATIENCE_MS), 'both ingest processes have their share')
+    watch.begin('start')
+    recovery.start = await untilWell(t, replicas, markets)
+    for (const ingest of cluster.ingests) {
+      const shares = async () => ((await replicationOf(ingest)).leases?.held ?? 0) > 0
+      t.ok(await ingest.until(shares, PATIENCE_MS), 'both ingest processes have their share')
+    }
+    await assertTrue(t, venues, replicas, 'at first')
+
+    watch.begin('SIGKILL of one ingest process')
+    const [victim, survivor] = cluster.ingests as [Gateway, Gateway]
+    const shardsLost = (await replicationOf(victim)).leases?.held
+    await kill(victim)
+    const killedMs = performance.now()
+    const isTaken = async () => {
+      const { leases, shards } = await replicationOf(survivor)
+      return leases?.held === shards
+    }
+    t.ok(await survivor.until(isTaken, PATIENCE_MS), `the other takes its ${shardsLost} shards`)
+    recovery.takenOver = Math.round(performance.now() - killedMs)
+    await untilWell(t, replicas, markets)
+    recovery.ingestKilled = Math.round(performance.now() - killedMs)
+    t.ok(recovery.ingestKilled < TAKEOVER_MS, `live again after ${recovery.ingestKilled} ms`)
+
+    watch.begin('Redis is gone for 10 s')
+    await redis.kill()
+    const goneMs = performance.now()
+    await sleep(STALE_AFTER_MS)
+    for (const replica of replicas) {
+      const response = await fetch(`${replica.url}/v1/markets?pageSize=100`)
+      const { items } = (await response.json()) as { items: { verdict: { state: string; reason: string } }[] }
+      t.equal(response.status, 200)
+      t.ok(
+        items.every(({ verdict: { state } }) => state !== 'live'),
+        `${replica.process.name} says that it hears nothing`
+      )
+      t.match(items[0]?.verdict, { state: 'stale', reason: 'replica_lagging' })
+      t.match(await replica.health(), { status: 'degraded', replication: { redis: { state: 'waiting' } } })
+    }
+    t.match((await survivor.health()).venues[0]?.booksByState, { live: Number }, 'ingest goes on')
+    await sleep(Math.max(0, REDIS_GONE_MS - (performance.now() - goneMs)))
+    t.ok(await redis.run(), 'Redis is back, empty')
+    recovery.redisGone = await untilWell(t, replicas, markets)
+
+    watch.begin('SIGKILL of one replica, and another in its place')
+    const lost = replicas.shift() as Gateway
+    await kill(lost)
+    const startedMs = performance.now()
+    const fresh = await cluster.addReplica()
+    t.ok(await fresh.untilReady(), 'the new one is ready')
+    recovery.newReplicaReady = Math.round(performance.now() - startedMs)
+    await untilWell(t, replicas, markets)
+
+    watch.begin('another ingest process takes its share')
+    const newcomer = await cluster.addIngest()
+    const hasShare = async () => {
+      const { leases } = await replicationOf(newcomer)
+      return leases !== null && leases.held > 0 && leases.held === leases.share
+    }
+    t.ok(await newcomer.until(hasShare, PATIENCE_MS), 'it has its share')
+    await untilWell(t, replicas, markets)
+    await assertTrue(t, venues, replicas, 'at the end')
+    watch.stop()
+
+    for (const line of watch.lines) t.comment(line)
+    t.comment(`time to recovery, milliseconds: ${JSON.stringify(recovery)}`)
+    for (const replica of replicas) t.comment(JSON.stringify((await replicationOf(replica)).replica))
+    t.strictSame(watch.unanswered, [], 'a replica always answers')
   }
-  await assertTrue(t, venues, replicas, 'at first')
-
-  watch.begin('SIGKILL of one ingest process')
-  const [victim, survivor] = cluster.ingests as [Gateway, Gateway]
-  const shardsLost = (await replicationOf(victim)).leases?.held
-  await kill(victim)
-  const killedMs = performance.now()
-  const isTaken = async () => {
-    const { leases, shards } = await replicationOf(survivor)
-    return leases?.held === shards
-  }
-  t.ok(await survivor.until(isTaken, PATIENCE_MS), `the other takes its ${shardsLost} shards`)
-  recovery.takenOver = Math.round(performance.now() - killedMs)
-  await untilWell(t, replicas, markets)
-  recovery.ingestKilled = Math.round(performance.now() - killedMs)
-  t.ok(recovery.ingestKilled < TAKEOVER_MS, `live again after ${recovery.ingestKilled} ms`)
-
-  watch.begin('Redis is gone for 10 s')
-  await redis.kill()
-  const goneMs = performance.now()
-  await sleep(STALE_AFTER_MS)
-  for (const replica of replicas) {
-    const response = await fetch(`${replica.url}/v1/markets?pageSize=100`)
-    const { items } = (await response.json()) as { items: { verdict: { state: string; reason: string } }[] }
-    t.equal(response.status, 200)
-    t.ok(
-      items.every(({ verdict: { state } }) => state !== 'live'),
-      `${replica.process.name} says that it hears nothing`
-    )
-    t.match(items[0]?.verdict, { state: 'stale', reason: 'replica_lagging' })
-    t.match(await replica.health(), { status: 'degraded', replication: { redis: { state: 'waiting' } } })
-  }
-  t.match((await survivor.health()).venues[0]?.booksByState, { live: Number }, 'ingest goes on')
-  await sleep(Math.max(0, REDIS_GONE_MS - (performance.now() - goneMs)))
-  t.ok(await redis.run(), 'Redis is back, empty')
-  recovery.redisGone = await untilWell(t, replicas, markets)
-
-  watch.begin('SIGKILL of one replica, and another in its place')
-  const lost = replicas.shift() as Gateway
-  await kill(lost)
-  const startedMs = performance.now()
-  const fresh = await cluster.addReplica()
-  t.ok(await fresh.untilReady(), 'the new one is ready')
-  recovery.newReplicaReady = Math.round(performance.now() - startedMs)
-  await untilWell(t, replicas, markets)
-
-  watch.begin('another ingest process takes its share')
-  const newcomer = await cluster.addIngest()
-  const hasShare = async () => {
-    const { leases } = await replicationOf(newcomer)
-    return leases !== null && leases.held > 0 && leases.held === leases.share
-  }
-  t.ok(await newcomer.until(hasShare, PATIENCE_MS), 'it has its share')
-  await untilWell(t, replicas, markets)
-  await assertTrue(t, venues, replicas, 'at the end')
-  watch.stop()
-
-  for (const line of watch.lines) t.comment(line)
-  t.comment(`time to recovery, milliseconds: ${JSON.stringify(recovery)}`)
-  for (const replica of replicas) t.comment(JSON.stringify((await replicationOf(replica)).replica))
-  t.strictSame(watch.unanswered, [], 'a replica always answers')
-})
+)

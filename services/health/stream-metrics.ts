@@ -29,9 +29,10 @@ export function streamMetrics(stream: StreamHealth, { set, count }: FigureSink):
     })
   count('crossbook_stream_bad_messages_total', 'Messages that were not understood', stream.badMessages, {})
   count('crossbook_stream_failures_total', 'Exceptions on the way out', stream.failures, {})
-  const { published, conflated, withheldByReason } = stream.tickers
+  const { published, conflated, failed, withheldByReason } = stream.tickers
   count('crossbook_tickers_total', 'What became of tickers', published, { what: 'published', why: '' })
   count('crossbook_tickers_total', 'What became of tickers', conflated, { what: 'conflated', why: '' })
+  count('crossbook_tickers_total', 'What became of tickers', failed, { what: 'failed', why: '' })
   for (const [why, value] of Object.entries(withheldByReason))
     count('crossbook_tickers_total', 'What became of tickers', value, { what: 'withheld', why })
 }

@@ -4,16 +4,15 @@ import { NO } from '../../../services/orderbook/arena.ts'
 import { getAggregate } from '../../../services/snapshots/aggregate.ts'
 import { market, serve } from '../../helper.ts'
 import { startRole } from './apps.ts'
-import { inspector, NO_REDIS, OwnRedis, until } from './real-redis.ts'
+import { inspector, NO_REDIS_SERVER, OwnRedis, until } from './real-redis.ts'
 
 const SECONDS = { CACHE_TTL_MARKET_S: 8, CACHE_TTL_BOOK_S: 4, CACHE_TTL_PRICE_S: 2 }
 
 t.test(
   'the cache holds markets, books and prices, alive as long as they are served',
-  { skip: NO_REDIS },
+  { skip: NO_REDIS_SERVER },
   async (t) => {
     const server = await OwnRedis.start(t)
-    if (server === null) return t.comment('skipped: redis-server is not installed')
     const redis = inspector(t, server.url)
     const app = await startRole(t, 'all', { REDIS_URL: server.url, CLUSTER_NAME: 'cache', ...SECONDS })
     const store = app.snapshotStore

@@ -5,7 +5,7 @@ import type { Lease } from '../../../services/replication/lease.ts'
 import { RedisLink } from '../../../services/replication/redis.ts'
 import { FENCED_WRITE, RELEASE } from '../../../services/replication/scripts.ts'
 import { ShardLeases, type ShardLeasesOptions } from '../../../services/replication/shard-leases.ts'
-import { inspector, NO_REDIS, OwnRedis, ownCluster, REDIS_URL, until } from './real-redis.ts'
+import { inspector, NO_REDIS, NO_REDIS_SERVER, OwnRedis, ownCluster, REDIS_URL, until } from './real-redis.ts'
 
 const SHARDS = 16
 const LEASE_MS = 1_000
@@ -139,33 +139,36 @@ t.test('a newcomer gets nothing before it is prepared', { skip: NO_REDIS }, asyn
   await until(() => other.held.size > 0 && one.held.size + other.held.size === SHARDS, 'they share')
 })
 
-t.test('who cannot renew stops before the lease can expire, and takes newer ones later', async (t) => {
-  const server = await OwnRedis.start(t)
-  if (server === null) return t.comment('skipped: redis-server is not installed')
-  const one = join(t, server.url, 'frozen')
-  await until(() => one.held.size === SHARDS, 'one has all')
-  const before = Math.max(...[...one.held.values()].map(({ epoch }) => epoch))
-  const frozenAtMs = performance.now()
-  server.signal('SIGSTOP')
-  await until(() => one.held.size === 0, 'everything is given up')
-  t.ok(performance.now() - frozenAtMs < LEASE_MS, 'while the lease still held')
-  server.signal('SIGCONT')
-  await until(() => one.held.size === SHARDS, 'everything is taken anew')
-  t.ok(Math.min(...[...one.held.values()].map(({ epoch }) => epoch)) > before)
+t.test(
+  'who cannot renew stops before the lease can expire, and takes newer ones later',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const server = await OwnRedis.start(t)
+    const one = join(t, server.url, 'frozen')
+    await until(() => one.held.size === SHARDS, 'one has all')
+    const before = Math.max(...[...one.held.values()].map(({ epoch }) => epoch))
+    const frozenAtMs = performance.now()
+    server.signal('SIGSTOP')
+    await until(() => one.held.size === 0, 'everything is given up')
+    t.ok(performance.now() - frozenAtMs < LEASE_MS, 'while the lease still held')
+    server.signal('SIGCONT')
+    await until(() => one.held.size === SHARDS, 'everything is taken anew')
+    t.ok(Math.min(...[...one.held.values()].map(({ epoch }) => epoch)) > before)
 
-  t.comment('Redis loses all that it held')
-  const other = join(t, server.url, 'frozen')
-  await until(() => other.held.size > 0 && one.held.size + other.held.size === SHARDS, 'they share')
-  const last = Math.max(...[...one.held.values(), ...other.held.values()].map(({ epoch }) => epoch))
-  const shares = [one.held.size, other.held.size]
-  await server.kill()
-  await until(() => one.held.size + other.held.size === 0, 'nobody writes')
-  await server.run()
-  await until(() => one.held.size + other.held.size === SHARDS, 'all is written again')
-  t.strictSame([one.held.size, other.held.size], shares, 'by whom it was before')
-  const epochs = [...one.held.values(), ...other.held.values()].map(({ epoch }) => epoch)
-  t.ok(Math.min(...epochs) > last, 'in epochs that went on growing')
-})
+    t.comment('Redis loses all that it held')
+    const other = join(t, server.url, 'frozen')
+    await until(() => other.held.size > 0 && one.held.size + other.held.size === SHARDS, 'they share')
+    const last = Math.max(...[...one.held.values(), ...other.held.values()].map(({ epoch }) => epoch))
+    const shares = [one.held.size, other.held.size]
+    await server.kill()
+    await until(() => one.held.size + other.held.size === 0, 'nobody writes')
+    await server.run()
+    await until(() => one.held.size + other.held.size === SHARDS, 'all is written again')
+    t.strictSame([one.held.size, other.held.size], shares, 'by whom it was before')
+    const epochs = [...one.held.values(), ...other.held.values()].map(({ epoch }) => epoch)
+    t.ok(Math.min(...epochs) > last, 'in epochs that went on growing')
+  }
+)
 
 t.test(
   'a shutdown waits for no release that fails or is never answered, and nothing is written after it',

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,6 +24,9 @@ export async function redisUrl(): Promise<string | null> {
 /** Why a test is skipped; false where it is not. */
 export const NO_REDIS = (await redisUrl()) === null && 'no Redis answers at TEST_REDIS_URL or 127.0.0.1:6379'
 export const REDIS_URL = URL_TO_TRY
+/** The same for tests that run a server of their own, whatever else answers. */
+export const NO_REDIS_SERVER =
+  spawnSync('redis-server', ['--version']).status !== 0 && 'redis-server is not installed'
 
 /** Returns a client to look into Redis with; it is closed when the test ends, and the cluster's keys are gone then. */
 export function inspector(t: Test, url: string, cluster?: string): Redis {
@@ -55,11 +58,12 @@ export class OwnRedis {
     this.password = password
   }
 
-  /** Returns a running server; null where `redis-server` is not installed. */
-  static async start(t: Test, password: string | null = null, port?: number): Promise<OwnRedis | null> {
+  /** Returns a running server; a test that wants one is skipped with `NO_REDIS_SERVER`. */
+  static async start(t: Test, password: string | null = null, port?: number): Promise<OwnRedis> {
     const server = new OwnRedis(port ?? (await freePort()), password)
     t.teardown(() => server.kill())
-    return (await server.run()) ? server : null
+    if (!(await server.run())) throw new Error('redis-server did not start')
+    return server
   }
 
   get url(): string {

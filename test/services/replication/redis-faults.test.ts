@@ -5,7 +5,7 @@ import { freePort } from '../../../faults/process.ts'
 import { readSettings } from '../../../services/settings.ts'
 import { market, serve } from '../../helper.ts'
 import { differences, startRole } from './apps.ts'
-import { inspector, OwnRedis, until } from './real-redis.ts'
+import { inspector, NO_REDIS_SERVER, OwnRedis, until } from './real-redis.ts'
 
 t.setTimeout(120_000)
 
@@ -42,69 +42,76 @@ t.test('Redis gone at the start: who ingests goes on, a replica waits, and all h
   for (const url of ['/v1/readyz', '/v1/markets'])
     t.match(await replica.inject(url), { statusCode: 503, headers: { 'retry-after': String } })
 
-  const server = await OwnRedis.start(t, null, port)
-  if (server === null) return t.comment('skipped: redis-server is not installed')
-  await until(async () => (await replica.inject('/v1/readyz')).statusCode === 200, 'the replica is ready')
-  await until(async () => (await differences(ingest, replica)).length === 0, 'and has what is served')
-  await until(() => all.getHealth().status === 'ok', 'all is well')
+  await t.test('Redis comes, and is frozen for a while', { skip: NO_REDIS_SERVER }, async (t) => {
+    const server = await OwnRedis.start(t, null, port)
+    await until(async () => (await replica.inject('/v1/readyz')).statusCode === 200, 'the replica is ready')
+    await until(async () => (await differences(ingest, replica)).length === 0, 'and has what is served')
+    await until(() => all.getHealth().status === 'ok', 'all is well')
 
-  t.comment('frozen for longer than a lease and the lag that is allowed')
-  server.signal('SIGSTOP')
-  const reason = () => replica.snapshotStore.books.verdicts.reason(0)
-  await until(() => reason() === 'replica_lagging', 'the replica serves it as stale')
-  t.match((await replica.inject('/v1/markets')).json(), {
-    items: [{ verdict: { state: 'stale', reason: 'replica_lagging' }, quotes: { usable: false } }]
+    t.comment('frozen for longer than a lease and the lag that is allowed')
+    server.signal('SIGSTOP')
+    const reason = () => replica.snapshotStore.books.verdicts.reason(0)
+    await until(() => reason() === 'replica_lagging', 'the replica serves it as stale')
+    t.match((await replica.inject('/v1/markets')).json(), {
+      items: [{ verdict: { state: 'stale', reason: 'replica_lagging' }, quotes: { usable: false } }]
+    })
+    t.equal((await ingest.inject('/v1/markets')).json().items[0].verdict.state, 'live')
+    server.signal('SIGCONT')
+    await until(async () => (await differences(ingest, replica)).length === 0, 'it heals')
   })
-  t.equal((await ingest.inject('/v1/markets')).json().items[0].verdict.state, 'live')
-  server.signal('SIGCONT')
-  await until(async () => (await differences(ingest, replica)).length === 0, 'it heals')
 })
 
-t.test('a password that Redis refuses is said in one sentence, and nowhere told', async (t) => {
-  const server = await OwnRedis.start(t, 'sesame')
-  if (server === null) return t.comment('skipped: redis-server is not installed')
-  const wrong = `redis://:hunter2@127.0.0.1:${server.port}`
-  for (const REDIS_URL of [wrong, `redis://127.0.0.1:${server.port}`]) {
-    const app = await startRole(t, 'api', { REDIS_URL, CLUSTER_NAME: 'refused' })
-    await until(() => app.getHealth().replication?.redis.state === 'refused', 'it says that it is refused')
-    const { redis } = app.getHealth().replication ?? {}
-    t.equal(redis?.lastError, 'Redis refused the user or the password of REDIS_URL')
-    t.notMatch((await app.inject('/v1/healthz')).body, 'hunter2')
+t.test(
+  'a password that Redis refuses is said in one sentence, and nowhere told',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const server = await OwnRedis.start(t, 'sesame')
+    const wrong = `redis://:hunter2@127.0.0.1:${server.port}`
+    for (const REDIS_URL of [wrong, `redis://127.0.0.1:${server.port}`]) {
+      const app = await startRole(t, 'api', { REDIS_URL, CLUSTER_NAME: 'refused' })
+      await until(() => app.getHealth().replication?.redis.state === 'refused', 'it says that it is refused')
+      const { redis } = app.getHealth().replication ?? {}
+      t.equal(redis?.lastError, 'Redis refused the user or the password of REDIS_URL')
+      t.notMatch((await app.inject('/v1/healthz')).body, 'hunter2')
+    }
+    const right = await startRole(t, 'ingest', { REDIS_URL: server.url, CLUSTER_NAME: 'refused' })
+    await until(() => right.getHealth().replication?.leases?.held === 8, 'with the right one it works')
   }
-  const right = await startRole(t, 'ingest', { REDIS_URL: server.url, CLUSTER_NAME: 'refused' })
-  await until(() => right.getHealth().replication?.leases?.held === 8, 'with the right one it works')
-})
+)
 
-t.test('a database that Redis does not have is said in one sentence, and no other one is used', async (t) => {
-  const server = await OwnRedis.start(t)
-  if (server === null) return t.comment('skipped: redis-server is not installed')
-  const app = await startRole(t, 'ingest', { REDIS_URL: `${server.url}/99`, CLUSTER_NAME: 'database' })
-  serve(app.snapshotStore, market(1))
-  const health = () => app.getHealth().replication
-  const states = new Set<string | undefined>()
-  const watching = setInterval(() => states.add(health()?.redis.state), 1)
-  t.teardown(() => clearInterval(watching))
-  await until(() => health()?.redis.state === 'refused', 'it says that it is refused')
-  const says = {
-    state: 'refused',
-    lastError: 'Redis has no database of the number in REDIS_URL',
-    connects: 0
+t.test(
+  'a database that Redis does not have is said in one sentence, and no other one is used',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const server = await OwnRedis.start(t)
+    const app = await startRole(t, 'ingest', { REDIS_URL: `${server.url}/99`, CLUSTER_NAME: 'database' })
+    serve(app.snapshotStore, market(1))
+    const health = () => app.getHealth().replication
+    const states = new Set<string | undefined>()
+    const watching = setInterval(() => states.add(health()?.redis.state), 1)
+    t.teardown(() => clearInterval(watching))
+    await until(() => health()?.redis.state === 'refused', 'it says that it is refused')
+    const says = {
+      state: 'refused',
+      lastError: 'Redis has no database of the number in REDIS_URL',
+      connects: 0
+    }
+    t.match(health()?.redis, says)
+    const redis = inspector(t, server.url)
+    const clients = async () =>
+      String(await redis.client('LIST')).match(/name=crossbook-ingest/g)?.length ?? 0
+    await until(async () => (await clients()) === 0, 'it is not connected')
+    const refusals = async () =>
+      Number(/cmdstat_select:.*failed_calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
+    await until(async () => (await refusals()) >= 2, 'it asks again')
+    t.match(health(), { redis: says, leases: { held: 0 } })
+    t.notOk(states.has('ready'), 'it never was there')
+    t.equal(await redis.dbsize(), 0)
   }
-  t.match(health()?.redis, says)
-  const redis = inspector(t, server.url)
-  const clients = async () => String(await redis.client('LIST')).match(/name=crossbook-ingest/g)?.length ?? 0
-  await until(async () => (await clients()) === 0, 'it is not connected')
-  const refusals = async () =>
-    Number(/cmdstat_select:.*failed_calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
-  await until(async () => (await refusals()) >= 2, 'it asks again')
-  t.match(health(), { redis: says, leases: { held: 0 } })
-  t.notOk(states.has('ready'), 'it never was there')
-  t.equal(await redis.dbsize(), 0)
-})
+)
 
-t.test('a slow Redis makes a replica late, and nothing else', async (t) => {
+t.test('a slow Redis makes a replica late, and nothing else', { skip: NO_REDIS_SERVER }, async (t) => {
   const server = await OwnRedis.start(t)
-  if (server === null) return t.comment('skipped: redis-server is not installed')
   const delayMs = 150
   const slow = createServer({ noDelay: true }, (client) => {
     void import('node:net').then(({ connect }) => {
