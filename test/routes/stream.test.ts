@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
@@ -11,10 +10,7 @@ import { startSimulator } from '../../simulator/index.ts'
 import { build, market, serve, testConfig } from '../helper.ts'
 import { differences, HeldStream, readMessage } from '../services/stream/held-stream.ts'
 import { disturb, randomFrom } from '../services/stream/world.ts'
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
+import { BOOKS, Client, until } from './stream-client.ts'
 
 async function served(t: Test, markets: number, overrides: Partial<Config> = {}) {
   const app = await build(t, overrides)
@@ -22,51 +18,6 @@ async function served(t: Test, markets: number, overrides: Partial<Config> = {})
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, address, ids, store: app.snapshotStore }
 }
-
-/** A client over a real socket. */
-class Client {
-  readonly held: HeldStream
-  readonly messages: StreamMessage[] = []
-  closed: [code: number, reason: string] | null = null
-  readonly socket: WebSocket
-  error: unknown = null
-
-  constructor(address: string, held = new HeldStream(), options: { origin?: string } = {}) {
-    this.held = held
-    this.socket = new WebSocket(`${address.replace('http', 'ws')}/v1/stream`, options)
-    this.socket.on('message', (data) => {
-      try {
-        const message = readMessage(String(data))
-        this.messages.push(message)
-        held.take(message)
-      } catch (error) {
-        this.error ??= error
-      }
-    })
-    this.socket.on('close', (code, reason) => {
-      this.closed = [code, String(reason)]
-    })
-    this.socket.on('error', (error) => {
-      this.error ??= error
-    })
-  }
-
-  async ask(...commands: object[]): Promise<this> {
-    if (this.socket.readyState === WebSocket.CONNECTING) await once(this.socket, 'open')
-    for (const command of commands) this.socket.send(JSON.stringify(command))
-    return this
-  }
-
-  async answer(command: object | string): Promise<StreamMessage> {
-    const before = this.messages.length
-    if (this.socket.readyState === WebSocket.CONNECTING) await once(this.socket, 'open')
-    this.socket.send(typeof command === 'string' ? command : JSON.stringify(command))
-    await until(() => this.messages.length > before || this.closed !== null)
-    return this.messages[before] as StreamMessage
-  }
-}
-
-const BOOKS = { op: 'subscribe', id: 'books', channel: 'book' }
 
 /** Goes on changing books until it is told to stop; returns how to stop it. */
 function churn(
@@ -441,6 +392,51 @@ t.test(
     t.equal(app.streamHub.status().failures, 0)
   }
 )
+
+t.test('twenty clients on one market are one subscription at the venue', async (t) => {
+  const simulator = await startSimulator({ port: 0, marketsPerVenue: 5, rate: 100 })
+  t.teardown(() => simulator.stop())
+  const app = await buildApp({ config: testConfig(gatewaySettings(simulator) as Partial<Config>) })
+  t.teardown(() => app.close())
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  await until(() => app.venueFeeds.every((feed) => feed.status().synced))
+  const upstream = async () => {
+    const { kalshi, polymarket } = simulator.stats()
+    const followed = await Promise.all(
+      ['kalshi', 'polymarket'].map(async (venue) =>
+        (await fetch(`${simulator.controlUrl}/connections/${venue}`)).json()
+      )
+    )
+    return {
+      followed,
+      kalshi: [kalshi.connections, kalshi.connectionsOpened, kalshi.commandsReceived],
+      polymarket: polymarket.connections
+    }
+  }
+  const before = await upstream()
+  const ids = ['kalshi', 'polymarket'].map(
+    (venue) => [...app.snapshotStore.records()].find(({ market }) => market.venue === venue)?.id as string
+  )
+  for (const id of ids) {
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => new Client(address).ask({ ...BOOKS, markets: [id] }))
+    )
+    await until(() => clients.every(({ held, error }) => held.seqs.length > 2 || error !== null))
+    t.same(
+      clients.flatMap(({ error }) => error ?? []),
+      []
+    )
+    t.equal(app.streamHub.status().clients, 20)
+    t.same(await upstream(), before, 'while they listen')
+    for (const { socket } of clients) socket.close()
+    await until(() => app.streamHub.status().clients === 0)
+    t.same(await upstream(), before, 'when they are gone')
+  }
+  t.ok(
+    JSON.stringify(before.followed).includes(ids[0]?.split(':')[1] as string),
+    'the venue says who follows what'
+  )
+})
 
 t.test('every code that we close with is documented', async (t) => {
   const documented = Object.values(CLOSE_CODES) as number[]
