@@ -249,7 +249,11 @@ const MarketCoverageSchema = Type.Object(
     id: marketId,
     from: rangeFrom,
     to: dateTime('End of the range that is answered, not included: as asked, or now if that is earlier'),
-    recordedFrom: nullable(dateTime('When recording of this market began; null if it never did')),
+    recordedFrom: nullable(
+      dateTime(
+        'When recording of this market began, whatever the range, as far back as it is kept; null if it never did'
+      )
+    ),
     intervals: Type.Array(Type.Unsafe<CoverageInterval>(Type.Ref('CoverageInterval')), {
       description: 'In order, without a hole between them over the recorded part of the range'
     }),

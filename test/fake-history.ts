@@ -17,9 +17,8 @@ export class FakeHistory implements HistoryReader {
   readonly books: BookAt[] = []
 
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
-    const [first] = await this.store.coverage({ marketId, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER })
-    const intervals = await this.store.coverage({ marketId, ...range })
-    return { recordedFromMs: first?.fromMs ?? null, intervals }
+    const recordedFromMs = await this.store.recordedFrom(marketId)
+    return { recordedFromMs, intervals: await this.store.coverage({ marketId, ...range }) }
   }
 
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {

@@ -14,8 +14,6 @@ export interface CoverageInterval extends TimeRange, CoverageState {}
 export interface Coverage {
   /** Ordered, each beginning where the one before ends. */
   intervals: CoverageInterval[]
-  /** Start of the first record among the given rows; null when there is none. */
-  recordedFromMs: number | null
   /** Up to where anything is known within the range; null when nothing is. */
   recordedToMs: number | null
 }
@@ -28,7 +26,8 @@ export interface CoverageHole extends TimeRange {
 /** The venue's own pauses and ends: the book rests, and its stream may be well. */
 const STATUS = reasonBits(['market_settled', 'market_closed', 'venue_paused', 'not_open'])
 const BOOKLESS = reasonBits(['awaiting_snapshot', 'arena_full'])
-const HOLE_KINDS: readonly GapRecord['kind'][] = ['journal_hole', 'recorder_overflow']
+/** Gaps that make holes: what was proven is not recorded there. */
+export const HOLE_KINDS: readonly GapRecord['kind'][] = ['journal_hole', 'recorder_overflow']
 export const WORST_LAST: readonly CoverageKind[] = ['verified', 'degraded', 'missing']
 
 /** Returns what a book with these reasons covers; `isKnown` is false before its first message. */
@@ -40,7 +39,7 @@ export function coverageOf(reasons: number, source: VerdictSource, isKnown: bool
   return source === 'websocket' ? { kind: 'verified', reason: null } : { kind: 'degraded', reason: 'polled' }
 }
 
-/** Returns the stretches of gaps in which recorded rows or frames were lost: what was proven is not recorded there. */
+/** Returns the stretches of gaps in which recorded rows or frames were lost. */
 export function holesOf(gaps: readonly GapRecord[], nowMs: number): CoverageHole[] {
   return gaps
     .filter(({ kind }) => HOLE_KINDS.includes(kind))
@@ -54,9 +53,9 @@ export function holesOf(gaps: readonly GapRecord[], nowMs: number): CoverageHole
 /**
  * Puts together what covers a range from the rows of one market as they were written: gapless over what was recorded.
  * An interval without an end goes on to its session's end or, where that session died, to its last heartbeat; from
- * there to the market's next record the range is `missing`, `not_recorded`. Nothing is said of the time before the
- * first row. `sessions` are those of the rows; `liveSessionId` is the session that still runs, whose open interval
- * reaches to now.
+ * there to the market's next record the range is `missing`, `not_recorded`. So is it from `recordedFromMs`, where
+ * recording of the market began, to the first row that is given; nothing is said of the time before. `sessions` are
+ * those of the rows; `liveSessionId` is the session that still runs, whose open interval reaches to now.
  */
 export function assembleCoverage(
   rows: readonly CoverageRecord[],
@@ -64,14 +63,18 @@ export function assembleCoverage(
   range: TimeRange,
   nowMs: number,
   {
+    recordedFromMs = null,
     liveSessionId = null,
     holes = []
-  }: { liveSessionId?: string | null; holes?: readonly CoverageHole[] } = {}
+  }: { recordedFromMs?: number | null; liveSessionId?: string | null; holes?: readonly CoverageHole[] } = {}
 ): Coverage {
   const ordered = [...rows].sort((a, b) => a.fromMs - b.fromMs || (a.toMs ?? nowMs) - (b.toMs ?? nowMs))
   const bySession = new Map(sessions.map((session) => [session.sessionId, session]))
   const endMs = Math.min(range.toMs, nowMs)
   const whole: CoverageInterval[] = []
+  const first = ordered[0]
+  if (first !== undefined && recordedFromMs !== null)
+    whole.push({ fromMs: recordedFromMs, toMs: first.fromMs, kind: 'missing', reason: 'not_recorded' })
   ordered.forEach((row, index) => {
     const next = ordered[index + 1]
     const isLive = row.sessionId === liveSessionId
@@ -86,11 +89,7 @@ export function assembleCoverage(
   })
   const intervals = joined(whole.map((one) => clipped(one, { fromMs: range.fromMs, toMs: endMs })))
   const withHoles = holes.length === 0 ? intervals : joined(intervals.flatMap((one) => pierced(one, holes)))
-  return {
-    intervals: withHoles,
-    recordedFromMs: ordered[0]?.fromMs ?? null,
-    recordedToMs: withHoles.at(-1)?.toMs ?? null
-  }
+  return { intervals: withHoles, recordedToMs: withHoles.at(-1)?.toMs ?? null }
 }
 
 /** An interval that nobody closed says where its run ended only through its session. */

@@ -8,7 +8,7 @@ import type { SnapshotStore } from '../snapshots/store.ts'
 import type { HistoryTaps } from '../venue/wire-tap.ts'
 import { BookLogReader } from './book-log/reader.ts'
 import { BookLogWriter } from './book-log/writer.ts'
-import { assembleCoverage, holesOf } from './coverage.ts'
+import { assembleCoverage, HOLE_KINDS, holesOf } from './coverage.ts'
 import type { FetchTrades } from './gap-filler.ts'
 import { HistoryRecorder, type HistoryRecorderStatus } from './history-recorder.ts'
 import { pruneJournal } from './journal/prune.ts'
@@ -19,6 +19,7 @@ import { JournalTap } from './journal-tap.ts'
 import { MarketJournal } from './market-journal.ts'
 import { Opening } from './opening.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
+import { readGaps } from './read/summary.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
 import { assertDataDir, DATABASE_FOLDER } from './storage/data-dir.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
@@ -64,7 +65,6 @@ const JOURNALS = 'journal'
 const BOOKS = 'books'
 const HOUR_MS = 3_600_000
 const PRUNE_EVERY_MS = 600_000
-const GAPS_MAX = 10_000
 const MEGABYTE = 1_000_000
 /** Of which the limit of the journals is made: only whole ones are deleted. */
 const SEGMENTS_AT_LEAST = 32
@@ -231,13 +231,15 @@ export class History implements HistoryReader {
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
     const { store } = this
     await this.recorder.flush()
-    const [rows, sessions, gaps] = await Promise.all([
+    const [rows, recordedFromMs, sessions, gaps] = await Promise.all([
       store.coverage({ ...range, marketId }),
+      store.recordedFrom(marketId),
       store.sessions(range),
-      store.gaps({ ...range, marketId, limit: GAPS_MAX })
+      readGaps(this, marketId, range, HOLE_KINDS)
     ])
     const nowMs = Math.min(this.options.now(), this.recorder.recordedToMs)
-    const { intervals, recordedFromMs } = assembleCoverage(rows, sessions, range, nowMs, {
+    const { intervals } = assembleCoverage(rows, sessions, range, nowMs, {
+      recordedFromMs,
       liveSessionId: this.recorder.sessionId,
       holes: holesOf(gaps, nowMs)
     })

@@ -150,6 +150,14 @@ export interface SnapshotQuery extends TimeRange {
   cursor: string | null
 }
 
+export interface GapQuery extends TimeRange {
+  /** Null: all gaps of the range. */
+  marketId: string | null
+  limit: number
+  /** Of all kinds if not given. */
+  kinds?: readonly GapKind[]
+}
+
 export interface TradeQuery extends TimeRange {
   marketId: string
   limit: number
@@ -204,12 +212,14 @@ export interface HistoryStore {
   /** Oldest first. */
   snapshots(query: SnapshotQuery): Promise<RecordPage<SnapshotRecord>>
   trades(query: TradeQuery): Promise<RecordPage<TradeRecord>>
-  /** Gaps that concern a market and overlap the range, oldest first; `marketId` null: all of the range. */
-  gaps(query: TimeRange & { marketId: string | null; limit: number }): Promise<GapRecord[]>
+  /** Gaps that concern a market and overlap the range, oldest first. */
+  gaps(query: GapQuery): Promise<GapRecord[]>
   /** Gaps without an end. */
   openGaps(): Promise<GapRecord[]>
   /** Intervals that overlap the range, oldest first, as they were written. */
   coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]>
+  /** Start of the first interval of a market that is kept; null when there is none. */
+  recordedFrom(marketId: string): Promise<number | null>
   /** Ids of the markets that were recorded, or should have been, at any time of a range; in order. */
   coveredMarkets(range: TimeRange): Promise<string[]>
   sessions(range: TimeRange): Promise<SessionRecord[]>

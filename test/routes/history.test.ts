@@ -436,6 +436,8 @@ t.test('GET /v1/markets/{id}/coverage', async (t) => {
       recordedFrom: iso(T),
       shares: { verified: { percent: '50' }, missing: { percent: '50' } }
     })
+    const late = await get<MarketCoverage>(app, `coverage?from=${T + 2_000_000}&to=${T + HOUR_MS}`)
+    t.equal(late.recordedFrom, iso(T), 'not when the first interval of the range did')
   })
 
   t.test('says nothing of the future', async (t) => {

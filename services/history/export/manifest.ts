@@ -44,11 +44,12 @@ export async function readManifestCoverage(
   const coverage: Manifest['coverage'] = {}
   for (const marketId of markets) {
     const rows = await history.coverage({ ...range, marketId })
+    const recordedFromMs = await history.recordedFrom(marketId)
     const holes = holesOf(
       gaps.filter((gap) => concerns(gap, marketId)),
       nowMs
     )
-    const { recordedFromMs, intervals } = assembleCoverage(rows, sessions, range, nowMs, { holes })
+    const { intervals } = assembleCoverage(rows, sessions, range, nowMs, { recordedFromMs, holes })
     coverage[marketId] = {
       recordedFrom: recordedFromMs === null ? null : isoTime(recordedFromMs),
       intervals: intervals.map(({ fromMs, toMs, kind, reason }) => ({

@@ -35,7 +35,7 @@ export type RecordedInterval = Pick<CoverageRecord, 'fromMs' | 'toMs' | 'kind' |
 
 /** Coverage of the recorded part of a range, gapless and in order. */
 export interface RecordedCoverage {
-  /** When recording of the market began; null when nothing was ever recorded of it. */
+  /** When recording of the market began, as far as it is kept; null when nothing of it is. */
   recordedFromMs: number | null
   intervals: RecordedInterval[]
 }
@@ -44,6 +44,7 @@ export interface RecordedCoverage {
 export interface HistoryReader {
   /** @throws {HistoryOffError} where nothing is recorded; {HistoryUnavailableError} while it cannot be read */
   readonly store: HistoryStore
+  /** @throws {RangeInvalidError} for more holes in the recording than are looked at */
   coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage>
   /**
    * Returns a book as it was, proved or not.

@@ -1,6 +1,6 @@
 import type { CoverageSummary } from '../../../schemas/history.ts'
 import { RangeInvalidError } from '../../errors.ts'
-import type { GapRecord, TimeRange } from '../records.ts'
+import type { GapKind, GapRecord, TimeRange } from '../records.ts'
 import { type Covered, clip, sharesOf } from './coverage-shares.ts'
 import type { HistoryReader } from './reader.ts'
 
@@ -27,13 +27,14 @@ export async function readCoverage(
   return { recordedFromMs, covered }
 }
 
-/** @throws {RangeInvalidError} for more gaps than an answer holds */
+/** @throws {RangeInvalidError} for more gaps than an answer holds: what is left out would be a hole that nobody sees */
 export async function readGaps(
-  reader: HistoryReader,
+  { store }: HistoryReader,
   marketId: string,
-  range: TimeRange
+  range: TimeRange,
+  kinds?: readonly GapKind[]
 ): Promise<GapRecord[]> {
-  const gaps = await reader.store.gaps({ marketId, ...range, limit: STRETCHES_MAX + 1 })
+  const gaps = await store.gaps({ marketId, ...range, limit: STRETCHES_MAX + 1, ...(kinds && { kinds }) })
   assertFew(gaps.length, 'gaps')
   return gaps
 }

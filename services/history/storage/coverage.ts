@@ -60,6 +60,18 @@ export async function readCoverage(
   }))
 }
 
+/** Start of the first interval of a market; null when there is none. */
+export async function readRecordedFrom(db: Kysely<Tables>, marketId: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('coverage')
+    .select('from_ms')
+    .where('market_key', '=', keyOf(marketId))
+    .orderBy('from_ms')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.from_ms ?? null
+}
+
 /**
  * Ids of the markets with coverage in a range, in order. An interval that nobody closed reaches into every later range;
  * it counts until another run has begun, which tells itself whether the market is still followed.

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, type Selectable, sql } from 'kysely'
-import type { GapRecord, TimeRange } from '../records.ts'
+import type { GapQuery, GapRecord, TimeRange } from '../records.ts'
 import { keyOf, type MarketKeys } from './market-keys.ts'
 import { batchOf, type Cell, type Columns, lastOfEach, namesOf, storable } from './sql-columns.ts'
 import type { GapsTable, Tables } from './tables.ts'
@@ -60,17 +60,16 @@ export async function writeGaps(
 }
 
 /** Gaps that overlap a range, oldest first; of one market, those of its whole venue included, or of all. */
-export async function readGaps(
-  db: Kysely<Tables>,
-  query: TimeRange & { marketId: string | null; limit: number }
-): Promise<GapRecord[]> {
-  const { marketId, limit } = query
+export async function readGaps(db: Kysely<Tables>, query: GapQuery): Promise<GapRecord[]> {
+  const { marketId, limit, kinds } = query
   const concerned =
     marketId === null
       ? sql`true`
       : sql`(all_markets and venue = ${venueOf(marketId)} or exists (
           select from gap_markets where gap_id = gaps.id and market_key = ${keyOf(marketId)}))`
-  return selectGaps(db, sql`${overlaps(query, 'started_at_ms', 'ended_at_ms')} and ${concerned}`, limit)
+  const wanted = kinds === undefined ? sql`true` : sql`kind = any(${kinds}::text[])`
+  const overlapping = overlaps(query, 'started_at_ms', 'ended_at_ms')
+  return selectGaps(db, sql`${overlapping} and ${wanted} and ${concerned}`, limit)
 }
 
 export async function readOpenGaps(db: Kysely<Tables>): Promise<GapRecord[]> {

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type {
   CandleInterval,
   CoverageRecord,
+  GapQuery,
   GapRecord,
   HistoryStore,
   MarketMetaRecord,
@@ -14,7 +15,14 @@ import type {
   TradeRecord
 } from '../records.ts'
 import { readCandles } from './candles.ts'
-import { readCoverage, readCoveredMarkets, readSessions, writeCoverage, writeSession } from './coverage.ts'
+import {
+  readCoverage,
+  readCoveredMarkets,
+  readRecordedFrom,
+  readSessions,
+  writeCoverage,
+  writeSession
+} from './coverage.ts'
 import type { Engine } from './engine.ts'
 import { readGaps, readOpenGaps, writeGaps } from './gaps.ts'
 import { keyOf, MarketKeys } from './market-keys.ts'
@@ -102,7 +110,7 @@ export class SqlHistoryStore implements HistoryStore {
     return tradePage(this.on.db, query)
   }
 
-  gaps(query: TimeRange & { marketId: string | null; limit: number }): Promise<GapRecord[]> {
+  gaps(query: GapQuery): Promise<GapRecord[]> {
     return readGaps(this.on.db, query)
   }
 
@@ -112,6 +120,10 @@ export class SqlHistoryStore implements HistoryStore {
 
   coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]> {
     return readCoverage(this.on.db, query)
+  }
+
+  recordedFrom(marketId: string): Promise<number | null> {
+    return readRecordedFrom(this.on.db, marketId)
   }
 
   coveredMarkets(range: TimeRange): Promise<string[]> {

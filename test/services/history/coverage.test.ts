@@ -155,7 +155,6 @@ t.test(
         { fromMs: 700, toMs: 820, kind: 'missing', reason: 'not_recorded' },
         { fromMs: 820, toMs: 1_000, kind: 'verified', reason: null }
       ],
-      recordedFromMs: 110,
       recordedToMs: 1_000
     })
     t.equal(
@@ -168,7 +167,6 @@ t.test(
     ])
     t.strictSame(assembleCoverage([], sessions, all, 1_000), {
       intervals: [],
-      recordedFromMs: null,
       recordedToMs: null
     })
   }
@@ -258,14 +256,12 @@ t.test(
         fc.constantFrom(null, 'a', 'c'),
         fc.array(hole, { maxLength: 4 }),
         (rows, sessions, range, nowMs, liveSessionId, holes) => {
-          const options = { liveSessionId, holes }
-          const { intervals, recordedFromMs, recordedToMs } = assembleCoverage(
-            rows,
-            sessions,
-            range,
-            nowMs,
-            options
+          const recordedFromMs = rows.length === 0 ? null : Math.min(...rows.map(({ fromMs }) => fromMs))
+          const shown = rows.filter(
+            ({ fromMs, toMs }) => fromMs < range.toMs && (toMs === null || toMs > range.fromMs)
           )
+          const options = { recordedFromMs, liveSessionId, holes }
+          const { intervals, recordedToMs } = assembleCoverage(shown, sessions, range, nowMs, options)
           for (const [index, one] of intervals.entries()) {
             const next = intervals[index + 1]
             if (one.toMs <= one.fromMs) return false

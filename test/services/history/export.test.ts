@@ -145,6 +145,13 @@ t.test('the manifest', async (t) => {
     })
   })
 
+  t.test('says when recording began, also where that was long before the range', async (t) => {
+    const history = await recorded()
+    await history.writeCoverage([coverageRow(A, FROM - 90, FROM - 10)])
+    const { manifest } = await exported(t, history, 'csv')
+    t.equal(manifest.coverage[A]?.recordedFrom, isoTime(FROM - 90))
+  })
+
   t.test('names a hole, of the markets that it is of', async (t) => {
     const history = await recorded()
     await history.writeGaps([

@@ -10,9 +10,12 @@ import { Opening } from '../../../services/history/opening.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
 import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { coverageRow, gapRow } from '../../fake-history.ts'
 import { testConfig } from '../../helper.ts'
 
 const log = { info() {}, warn() {}, error() {} }
+const ID = 'kalshi:A'
+const AT = Date.UTC(2026, 0, 5, 12)
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/none'
 
 function newHistory(dataDir: string, databaseUrl = '', options: Partial<HistoryOptions> = {}): History {
@@ -117,6 +120,52 @@ t.test('a stop tells of lost rows only where rows were lost', async (t) => {
     await until(() => /ECONNREFUSED/.test(history.status().openError ?? ''))
     await history.stop()
     t.strictSame(told.splice(0), [['warn', { rows: 1 }]])
+  })
+})
+
+t.test('coverage of a range', async (t) => {
+  const history = newHistory(t.testdir())
+  t.teardown(() => history.stop())
+  await history.start()
+  await until(() => history.status().engine !== null)
+  const { store } = history
+  const row = (fromMs: number, toMs: number) => coverageRow(ID, AT + fromMs, AT + toMs)
+  const hole = (id: string, fromMs: number) =>
+    gapRow(id, AT + fromMs, { kind: 'journal_hole', endedAtMs: AT + fromMs + 1 })
+  await store.writeCoverage([row(0, 10), row(20, 100_000)])
+
+  t.test('says when recording began, which is long before the range', async (t) => {
+    const { recordedFromMs, intervals } = await history.coverage(ID, { fromMs: AT + 50, toMs: AT + 60 })
+    t.equal(recordedFromMs, AT)
+    t.strictSame(intervals, [{ fromMs: AT + 50, toMs: AT + 60, kind: 'verified', reason: null }])
+  })
+
+  t.test('is gapless from its start where the range begins between two records', async (t) => {
+    const { intervals } = await history.coverage(ID, { fromMs: AT + 15, toMs: AT + 30 })
+    t.strictSame(intervals, [
+      { fromMs: AT + 15, toMs: AT + 20, kind: 'missing', reason: 'not_recorded' },
+      { fromMs: AT + 20, toMs: AT + 30, kind: 'verified', reason: null }
+    ])
+  })
+
+  t.test('names a hole behind ten thousand gaps that are none', async (t) => {
+    await store.writeGaps(Array.from({ length: 10_000 }, (_, n) => gapRow(`gap ${n}`, AT + 100 + n)))
+    await store.writeGaps([hole('hole', 50_000)])
+    const { intervals } = await history.coverage(ID, { fromMs: AT + 100, toMs: AT + 60_000 })
+    t.match(intervals, [
+      { kind: 'verified' },
+      { kind: 'degraded', reason: 'journal_hole' },
+      { kind: 'verified' }
+    ])
+  })
+
+  t.test('is refused where it has more holes than are looked at', async (t) => {
+    await store.writeGaps(Array.from({ length: 10_000 }, (_, n) => hole(`hole ${n}`, 60_000 + 2 * n)))
+    await t.rejects(history.coverage(ID, { fromMs: AT, toMs: AT + 100_000 }), {
+      code: 'RANGE_INVALID',
+      message: /more than 10000 gaps/
+    })
+    t.equal((await history.coverage(ID, { fromMs: AT, toMs: AT + 60_000 })).intervals.length, 5)
   })
 })
 

@@ -4,6 +4,7 @@ import {
   type CandleInterval,
   type CandleRecord,
   type CoverageRecord,
+  type GapQuery,
   type GapRecord,
   type HistoryStore,
   type MarketMetaRecord,
@@ -99,14 +100,10 @@ export class MemoryHistoryStore implements HistoryStore {
     return pageOf(rows, tradeTime, query)
   }
 
-  async gaps({
-    fromMs,
-    toMs,
-    marketId,
-    limit
-  }: TimeRange & { marketId: string | null; limit: number }): Promise<GapRecord[]> {
+  async gaps({ fromMs, toMs, marketId, limit, kinds }: GapQuery): Promise<GapRecord[]> {
     this.answer()
     return [...this.gapRows.values()]
+      .filter(({ kind }) => kinds?.includes(kind) ?? true)
       .filter((gap) => marketId === null || concerns(gap, marketId))
       .filter((gap) => overlaps(gap.startedAtMs, gap.endedAtMs, { fromMs, toMs }))
       .sort((a, b) => a.startedAtMs - b.startedAtMs)
@@ -123,6 +120,11 @@ export class MemoryHistoryStore implements HistoryStore {
     return [...this.coverageRows.values()]
       .filter((row) => row.marketId === marketId && overlaps(row.fromMs, row.toMs, range))
       .sort((a, b) => a.fromMs - b.fromMs)
+  }
+
+  async recordedFrom(marketId: string): Promise<number | null> {
+    const [first] = await this.coverage({ marketId, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER })
+    return first?.fromMs ?? null
   }
 
   async coveredMarkets(range: TimeRange): Promise<string[]> {

@@ -326,7 +326,7 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
         connection: null,
         subscription: null
       }),
-      instant: at(6, { marketIds: [mine], endedAtMs: from + 6 }),
+      instant: at(6, { marketIds: [mine], endedAtMs: from + 6, kind: 'journal_hole' }),
       past: at(-10, { marketIds: [mine] })
     }
     await store.writeGaps(Object.values(gaps))
@@ -338,6 +338,9 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
       gaps.instant
     ])
     t.strictSame(await store.gaps({ ...range, marketId: mine, limit: 1 }), [gaps.both])
+    const kinds = ['journal_hole', 'restart'] as const
+    t.strictSame(await store.gaps({ ...range, marketId: mine, limit: 1, kinds }), [gaps.instant])
+    t.strictSame(await store.gaps({ ...range, marketId: null, kinds: ['drift'] }), [])
     t.strictSame(await store.gaps({ ...range, marketId: null }), Object.values(gaps).slice(0, 7))
     t.strictSame(await store.gaps({ ...range, fromMs: from + 60, toMs: from + 70, marketId: mine }), [
       gaps.open
@@ -386,6 +389,8 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     t.strictSame(await overlapping(5, 10), [first])
     t.strictSame(await overlapping(20, 21), [third])
     t.strictSame(await store.coverage({ marketId: newMarket(), ...ALL }), [])
+    t.equal(await store.recordedFrom(marketId), START, 'whatever range is asked for')
+    t.equal(await store.recordedFrom(newMarket()), null)
   })
 
   t.test('tells which markets a range is of, until another run has begun', async (t) => {

@@ -20,7 +20,7 @@ const coverage: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'Intervals that are verified, degraded or missing, one after the other without a hole over the recorded ' +
           'time, and the share of each in the range up to now: percent as exact decimal text, and milliseconds. A ' +
-          'range with more than 10000 intervals is refused.',
+          'range with more than 10000 intervals, or as many stretches whose recording is lost, is refused.',
         tags: [HISTORY_TAG],
         params: marketParams,
         querystring: Type.Object(rangeQuery, { additionalProperties: false }),
