@@ -3,9 +3,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Venue } from '../../schemas/common.ts'
 import type { Config } from '../../schemas/config.ts'
 import type { RecyclerRun } from '../../schemas/recycler.ts'
-import { HistoryUnavailableError } from '../errors.ts'
+import { BookUnknownError, HistoryUnavailableError } from '../errors.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { HistoryTaps } from '../venue/wire-tap.ts'
+import { assertNotLost } from './book-log/lost-log.ts'
 import { BookLogReader } from './book-log/reader.ts'
 import { BookLogWriter } from './book-log/writer.ts'
 import { assembleCoverage, HOLE_KINDS, holesOf } from './coverage.ts'
@@ -83,6 +84,7 @@ export class History implements HistoryReader {
   private readonly journals = new Map<string, JournalWriter>()
   private readonly markets: MarketJournal
   private readonly bookLog: BookLogWriter
+  private readonly bookJournal: JournalReader
   private readonly books: BookLogReader
   private readonly recorder: HistoryRecorder
   private readonly warmWriter: WarmStateWriter
@@ -127,7 +129,8 @@ export class History implements HistoryReader {
     // What lies behind a hole builds on nothing: all books are written whole again.
     const bookSink = journal(BOOKS, null, () => this.bookLog.checkpointAll())
     this.bookLog = new BookLogWriter({ store, sink: bookSink, now })
-    this.books = new BookLogReader(new JournalReader({ folder, name: BOOKS, keptBytes: BLOCK_BYTES_KEPT }))
+    this.bookJournal = new JournalReader({ folder, name: BOOKS, keptBytes: BLOCK_BYTES_KEPT })
+    this.books = new BookLogReader(this.bookJournal)
     this.markets = new MarketJournal({ store, journals: this.journals, now })
     this.recorder = new HistoryRecorder({
       store,
@@ -249,7 +252,10 @@ export class History implements HistoryReader {
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {
     this.bookLog.beat()
     await this.journals.get(BOOKS)?.flush()
-    return this.books.bookAt(marketId, atMs)
+    return this.books.bookAt(marketId, atMs).catch(async (error) => {
+      if (error instanceof BookUnknownError) await assertNotLost(this.bookJournal, this, marketId, atMs)
+      throw error
+    })
   }
 
   private get journalFolder(): string {

@@ -13,6 +13,10 @@ export interface BookLogSink {
 export interface BookLogSource {
   /** Returns where the last record with this key stands that is not younger; null when there is none. */
   findLast(key: string, atMs: number): Promise<JournalPosition | null>
+  /** Returns the time of the first record with this key; null when there is none. */
+  findFirst(key: string): Promise<number | null>
+  /** Returns the times of the first and the last record, both included; null when there is none. */
+  span(): Promise<TimeRange | null>
   /** The records of a range in the order in which they were appended, from a position on if one is given. */
   records(
     range: TimeRange & { start?: JournalPosition }

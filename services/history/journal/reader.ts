@@ -69,6 +69,18 @@ export class JournalReader {
     return null
   }
 
+  /** Time of the first record that has the key; null if none. */
+  async findFirst(key: string): Promise<number | null> {
+    for (const { name } of await this.catalog.list()) {
+      const index = await this.catalog.index(name)
+      for (const { keys } of index?.blocks ?? []) {
+        const span = findKey(keys, key)
+        if (span !== null) return span.fromMs
+      }
+    }
+    return null
+  }
+
   /** Times of the first and the last record, both included; null when there is none. */
   async span(): Promise<{ fromMs: number; toMs: number } | null> {
     const segments = (await this.catalog.list()).filter(({ records }) => records > 0)

@@ -23,13 +23,18 @@ import type {
 import type { CandleHole } from './candle-holes.ts'
 import type { Covered } from './coverage-shares.ts'
 import { numbersOf } from './missing-numbers.ts'
-import type { BookAt } from './reader.ts'
+import type { BookAt, ProofHole } from './reader.ts'
 
 /** What is recorded, as the API tells it: times as ISO 8601 in UTC, prices and sizes as exact decimal text. */
 
 /** Returns a clock reading of ours as text; our clock has never been before 1970. */
 export function timeText(epochMs: number): string {
   return new Date(epochMs).toISOString()
+}
+
+/** Returns what keeps a book from being proved, and when, as messages tell it. */
+export function holeText({ reason, fromMs, toMs }: ProofHole): string {
+  return `${reason} from ${timeText(fromMs)} to ${toMs === null ? 'now' : timeText(toMs)}`
 }
 
 export function bodyTimes({ fromMs, toMs }: TimeRange): { from: string; to: string } {

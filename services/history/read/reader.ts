@@ -49,7 +49,8 @@ export interface HistoryReader {
   /**
    * Returns a book as it was, proved or not.
    *
-   * @throws {BookUnknownError} where nothing of that market was recorded by then
+   * @throws {BookUnknownError} where nothing of that market was recorded by then; {BookUnprovenError} where it was, and
+   *   nothing is left to rebuild it from
    */
   bookAt(marketId: string, atMs: number): Promise<BookAt>
 }

@@ -6,14 +6,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { RecyclerRun } from '../../../schemas/recycler.ts'
 import { History, type HistoryOptions } from '../../../services/history/history.ts'
+import { pruneJournal } from '../../../services/history/journal/prune.ts'
 import { Opening } from '../../../services/history/opening.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
 import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
 import { coverageRow, gapRow } from '../../fake-history.ts'
-import { testConfig } from '../../helper.ts'
+import { market, serve, testConfig } from '../../helper.ts'
 
 const log = { info() {}, warn() {}, error() {} }
+const HOUR_MS = 3_600_000
 const ID = 'kalshi:A'
 const AT = Date.UTC(2026, 0, 5, 12)
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/none'
@@ -167,6 +169,39 @@ t.test('coverage of a range', async (t) => {
     })
     t.equal((await history.coverage(ID, { fromMs: AT, toMs: AT + 60_000 })).intervals.length, 5)
   })
+})
+
+t.test('a book of which the log was deleted', async (t) => {
+  const dataDir = t.testdir()
+  const clock = { ms: AT }
+  const run = async (untilMs: number) => {
+    const store = new SnapshotStore({ capacityMarkets: 8, capacityLevels: 64 })
+    const history = newHistory(dataDir, '', { store, now: () => clock.ms })
+    await history.start()
+    await until(() => history.status().recorder.state === 'well')
+    clock.ms += 1_000
+    serve(store, market(1))
+    clock.ms = untilMs
+    await history.flush()
+    return history
+  }
+  const first = await run(AT + 60_000)
+  t.ok((await first.bookAt(market(1).id, AT + 30_000)).proven)
+  await first.stop()
+  const pruned = { folder: join(dataDir, 'journal'), maxAgeMs: HOUR_MS, maxBytes: 1e9 }
+  await pruneJournal({ ...pruned, nowMs: AT + 2 * HOUR_MS })
+  clock.ms = AT + 2 * HOUR_MS
+  const second = await run(AT + 2 * HOUR_MS + 60_000)
+  t.teardown(() => second.stop())
+  const at = (atMs: number) => second.bookAt(market(1).id, atMs)
+  const [from, to] = [AT + 1_000, AT + 2 * HOUR_MS + 1_000].map((ms) => new Date(ms).toISOString())
+  await t.rejects(at(AT + 30_000), {
+    code: 'BOOK_UNPROVEN',
+    message: new RegExp(`log_pruned from ${from} to ${to}`)
+  })
+  await t.rejects(at(AT + 999), { code: 'BOOK_UNKNOWN' }, 'before the recording began')
+  await t.rejects(at(AT + HOUR_MS), { code: 'BOOK_UNKNOWN' }, 'when nothing was recorded')
+  t.match(await at(AT + 2 * HOUR_MS + 1_000), { marketId: market(1).id })
 })
 
 t.test('an embedded database', async (t) => {

@@ -195,6 +195,8 @@ t.test('findLast', async (t) => {
     t.equal(await reader.findLast('key 2', NOON + 19), null, 'before its first record')
     t.equal(await reader.findLast('key', NOON + 1_000), null, 'a part of a key is none')
     t.equal(await reader.findLast('ey 0', NOON + 1_000), null)
+    t.equal(await reader.findFirst('key 1'), NOON + 10)
+    t.equal(await reader.findFirst('key'), null)
   }
   await t.test('while the segment is being written', checks)
   await writer.stop()

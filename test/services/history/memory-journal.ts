@@ -20,6 +20,15 @@ export class MemoryJournal implements BookLogSink, BookLogSource {
     return at < 0 ? null : { segment: 'memory', block: Math.floor(at / BLOCK) }
   }
 
+  async findFirst(key: string): Promise<number | null> {
+    return this.entries.find((entry) => entry.key === key)?.record.atMs ?? null
+  }
+
+  async span(): Promise<TimeRange | null> {
+    const times = this.entries.map(({ record }) => record.atMs)
+    return times.length === 0 ? null : { fromMs: Math.min(...times), toMs: Math.max(...times) }
+  }
+
   async *records({ fromMs, toMs, start }: TimeRange & { start?: JournalPosition }) {
     for (let block = start?.block ?? 0; block * BLOCK < this.entries.length; block++) {
       const records = this.entries.slice(block * BLOCK, (block + 1) * BLOCK).map(({ record }) => record)

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { BookAtInstant } from '../../../../schemas/history.ts'
 import { HISTORY_TAG, historyErrorResponses } from '../../../../schemas/responses.ts'
 import { BookUnprovenError } from '../../../../services/errors.ts'
-import { bookBody, timeText } from '../../../../services/history/read/bodies.ts'
+import { bookBody, holeText, timeText } from '../../../../services/history/read/bodies.ts'
 import type { BookAt } from '../../../../services/history/read/reader.ts'
 import { parseInstant } from '../../../../services/history/read/time-range.ts'
 import { FRAGMENT_DEPTH } from '../../../../services/snapshots/fragments.ts'
@@ -22,7 +22,8 @@ const book: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'The recorded whole book before the instant with every change since applied, and what vouches for it. If ' +
           'that cannot be proved, the answer is 409 and names the hole; with `allowDegraded` it is given all the ' +
-          'same, with `proven` false. Prices are dollars per contract, sizes are contracts, both as exact decimal ' +
+          'same, with `proven` false; not so where the log of that time is deleted (`log_pruned`) or holds nothing of ' +
+          'the market (`not_in_log`). Before its recording began the answer is 404. Prices are dollars per contract, sizes are contracts, both as exact decimal ' +
           'text; the book is in YES terms.',
         tags: [HISTORY_TAG],
         params: marketParams,
@@ -54,10 +55,7 @@ const book: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 function whyUnproven({ marketId, atMs, hole, state, reason }: BookAt): string {
-  const why =
-    hole === null
-      ? `its state was ${state} (${reason})`
-      : `${hole.reason} from ${timeText(hole.fromMs)} to ${hole.toMs === null ? 'now' : timeText(hole.toMs)}`
+  const why = hole === null ? `its state was ${state} (${reason})` : holeText(hole)
   return `the book of ${marketId} at ${timeText(atMs)} cannot be proved: ${why}; allowDegraded=true takes it anyway`
 }
 
