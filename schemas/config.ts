@@ -194,7 +194,8 @@ export const ConfigSchema = Type.Object({
     default: 30
   }),
   SNAPSHOT_THIN_AFTER_HOURS: Type.Integer({
-    description: 'Snapshots older than this are thinned to the last of each minute, hours',
+    description:
+      'Snapshots older than this are thinned to the last of each minute and those of changed verdicts, hours',
     minimum: 1,
     maximum: 1_000_000,
     default: 24

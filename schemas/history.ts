@@ -287,7 +287,7 @@ export type PriceBarBody = Static<typeof PriceBarSchema>
 
 const bar = Type.Unsafe<PriceBarBody>(Type.Ref('PriceBar'))
 
-export const CANDLE_HOLES = ['missing', 'degraded', 'gap', 'running'] as const
+export const CANDLE_HOLES = ['missing', 'degraded', 'gap', 'thinned', 'running'] as const
 
 const CandleSchema = Type.Object(
   {
@@ -306,14 +306,16 @@ const CandleSchema = Type.Object(
     ),
     snapshots: count('Snapshots that it is made of'),
     complete: Type.Boolean({
-      description: 'True when all of it is verified, no gap touches it, and it is over'
+      description:
+        'True when all of it is verified, no gap touches it, its snapshots were not thinned, and it is over'
     }),
     reason: nullable(
       Type.Enum([...CANDLE_HOLES], {
         type: 'string',
         description:
           'Why it is not complete, the gravest first. missing: of a part nothing is known; degraded: a part is not ' +
-          'verified; gap: a gap touches it; running: it is not over yet. Null if it is complete'
+          'verified; gap: a gap touches it; thinned: of a part only the last snapshot of each minute and source is kept, ' +
+          'beside those of changed verdicts; running: it is not over yet. Null if it is complete'
       })
     ),
     detail: nullable(

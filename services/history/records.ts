@@ -189,6 +189,8 @@ export interface CandleRecord {
   doubleMid: PriceBar | null
   trades: { count: number; sizeE6: bigint; bar: PriceBar | null }
   snapshots: number
+  /** Its snapshots, or a part of them, are those that thinning left: what they were in between may be gone. */
+  thinned: boolean
 }
 
 /**
@@ -231,7 +233,10 @@ export interface HistoryStore {
   /** All snapshots of a range in time order, in batches, for exports. */
   exportSnapshots(range: TimeRange, batch: number): AsyncIterable<SnapshotRecord[]>
   exportTrades(range: TimeRange, batch: number): AsyncIterable<TradeRecord[]>
-  /** Deletes what is older; thins snapshots older than `thinBeforeMs` to the last of each minute. Returns rows removed. */
+  /**
+   * Deletes what is older; thins snapshots older than `thinBeforeMs` to the last of each minute and those of changed
+   * verdicts. Returns rows removed.
+   */
   prune(limits: { deleteBeforeMs: number; thinBeforeMs: number }): Promise<number>
   /** Resolves when the database answers. */
   ping(): Promise<void>

@@ -525,6 +525,26 @@ t.test('GET /v1/markets/{id}/candles', async (t) => {
     t.match(items[4], { mid: null, bid: null, ask: { open: '0.45' } })
   })
 
+  t.test('one of which snapshots were thinned says so: its high may be gone', async (t) => {
+    const { id } = market(2)
+    const range = `from=${T}&to=${T + 2 * MINUTE_MS}&interval=1m`
+    await store.writeCoverage([coverageRow(id, T, null)])
+    await store.writeSnapshots([
+      snapshotRow(id, T, { bestBid: 4_200 }),
+      snapshotRow(id, T + 1_000, { bestBid: 4_100 }),
+      snapshotRow(id, T + MINUTE_MS)
+    ])
+    t.match((await get<CandleHistory>(app, `candles?${range}`, id)).items, [
+      { complete: true, bid: { high: '0.42' } },
+      { complete: true }
+    ])
+    await store.prune({ deleteBeforeMs: 0, thinBeforeMs: T + MINUTE_MS })
+    t.match((await get<CandleHistory>(app, `candles?${range}`, id)).items, [
+      { complete: false, reason: 'thinned', detail: null, bid: { high: '0.41' } },
+      { complete: true, reason: null }
+    ])
+  })
+
   t.test('of longer intervals start where UTC has them', async (t) => {
     for (const [interval, fromMs, toMs] of [
       ['5m', T, T + 5 * MINUTE_MS],

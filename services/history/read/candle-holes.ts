@@ -10,14 +10,16 @@ export interface CandleHole {
 
 /**
  * Returns for each candle of a range of whole ones the gravest reason why it is not complete, or null: a stretch of
- * which nothing is known (also before the recording began), one that is not verified, a gap, or that it is running.
+ * which nothing is known (also before the recording began), one that is not verified, a gap, that its snapshots were
+ * thinned, or that it is running. `thinned` are the starts of candles that were.
  */
 export function candleHoles(
   range: TimeRange,
   lengthMs: number,
   covered: readonly Covered[],
   gaps: readonly GapRecord[],
-  nowMs: number
+  nowMs: number,
+  thinned: readonly number[] = []
 ): (CandleHole | null)[] {
   const holes = new Holes(range, lengthMs)
   for (const stretch of uncovered(range, covered, nowMs))
@@ -30,6 +32,7 @@ export function candleHoles(
       { fromMs: startedAtMs, toMs: Math.max(endedAtMs ?? nowMs, startedAtMs + 1) },
       { reason: 'gap', detail: kind }
     )
+  for (const fromMs of thinned) holes.mark({ fromMs, toMs: fromMs + 1 }, { reason: 'thinned', detail: null })
   holes.mark({ fromMs: nowMs, toMs: Number.MAX_SAFE_INTEGER }, { reason: 'running', detail: null })
   return holes.found
 }

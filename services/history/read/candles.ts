@@ -23,7 +23,8 @@ export async function readCandles(
     readGaps(reader, marketId, past)
   ])
   const recordAt = new Map(records.map((record) => [record.fromMs, record]))
-  const items = candleHoles(range, lengthMs, covered, gaps, nowMs).map((hole, index): Candle => {
+  const thinned = records.filter((record) => record.thinned).map(({ fromMs }) => fromMs)
+  const items = candleHoles(range, lengthMs, covered, gaps, nowMs, thinned).map((hole, index): Candle => {
     const fromMs = range.fromMs + index * lengthMs
     return candleBody(fromMs, fromMs + lengthMs, recordAt.get(fromMs), hole)
   })

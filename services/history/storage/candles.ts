@@ -7,6 +7,7 @@ import {
   type TimeRange
 } from '../records.ts'
 import { keyOf } from './market-keys.ts'
+import { thinnedBefore } from './prune.ts'
 import type { Tables } from './tables.ts'
 
 /** Open, high, low, close; a null price means that there was none in the candle. */
@@ -18,6 +19,7 @@ interface CandleRow {
   ask: BarCells | null
   double_mid: BarCells | null
   snapshots: number | null
+  thinned: boolean | null
   trade_bar: BarCells | null
   trades: number | null
   size_e6: string | null
@@ -42,6 +44,7 @@ export async function readCandles(
   const { rows } = await sql<CandleRow>`
     with books as (
       select ${bucket(at)} as from_ms, count(*) as snapshots,
+        min(at_ms) < coalesce(${thinnedBefore()}, 0) as thinned,
         ${barOf(sql`best_bid_e4`, at)} as bid,
         ${barOf(sql`best_ask_e4`, at)} as ask,
         ${barOf(sql`(best_bid_e4 + best_ask_e4)`, at)} as double_mid
@@ -73,7 +76,8 @@ function readCandle(row: CandleRow): CandleRecord {
     ask: readBar(row.ask),
     doubleMid: readBar(row.double_mid),
     trades: { count: row.trades ?? 0, sizeE6: BigInt(row.size_e6 ?? 0), bar: readBar(row.trade_bar) },
-    snapshots: row.snapshots ?? 0
+    snapshots: row.snapshots ?? 0,
+    thinned: row.thinned ?? false
   }
 }
 

@@ -7,7 +7,10 @@ const MINUTE_MS = 60_000
 const DELETE_BATCH = 10_000
 /** How much of the time one statement thins. */
 const THIN_WINDOW_MS = 5 * MINUTE_MS
+/** Up to where rows of snapshots are thinned. */
 const THINNED = 'snapshots thinned'
+/** Up to where that was begun: written before the first row goes, so that no reader takes what is left for all. */
+const THINNING = 'snapshots being thinned'
 
 export interface Pruning {
   db: Kysely<Tables>
@@ -83,8 +86,8 @@ async function deleteRecords(db: Kysely<Tables>, beforeMs: number): Promise<numb
 }
 
 /**
- * Keeps the last snapshot of each minute, market and source. Only whole minutes are thinned, and none twice: how far it
- * got is kept in the database.
+ * Keeps the last snapshot of each minute, market and source, and those of changed verdicts. Only whole minutes are
+ * thinned, and none twice: how far it got is kept in the database.
  */
 async function thin({ db, layout }: Pruning, beforeMs: number): Promise<number> {
   const end = Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS
@@ -100,14 +103,21 @@ async function thin({ db, layout }: Pruning, beforeMs: number): Promise<number> 
     const from = await nextSnapshot(db, done, end)
     if (from === null) break
     const to = Math.min(end, from + THIN_WINDOW_MS)
+    await keepProgress(db, THINNING, to)
     removed += await thinWindow(layout, from, to)
-    await keepProgress(db, to)
+    await keepProgress(db, THINNED, to)
     done = to
   }
   if (done === begin && begin !== null && begin >= end) return removed
-  await keepProgress(db, end)
+  await keepProgress(db, THINNED, end)
   if (removed > 0) await layout.compact('market_snapshots', startOfDay(begin ?? 0), end)
   return removed
+}
+
+/** SQL for the instant before which snapshots may have been thinned; null where none were. */
+export function thinnedBefore(): RawBuilder<number | null> {
+  const tasks = sql.join([THINNED, THINNING])
+  return sql`(select max(done_before_ms) from progress where task in (${tasks}))`
 }
 
 async function nextSnapshot(
@@ -133,16 +143,17 @@ async function thinWindow(layout: TimeLayout, fromMs: number, toMs: number): Pro
       delete from market_snapshots where ${inside} and (at_ms, row_no) in (
         select at_ms, row_no from (
           select at_ms, row_no, row_number() over (
-            partition by market_key, source, at_ms / ${sql.lit(MINUTE_MS)} order by at_ms desc, row_no desc) as place
+            partition by market_key, source, at_ms / ${sql.lit(MINUTE_MS)} order by at_ms desc, row_no desc) as place,
+            cause
           from market_snapshots where ${inside}) ranked
-        where place > 1 limit ${sql.lit(DELETE_BATCH)})`)
+        where place > 1 and cause <> 'verdict' limit ${sql.lit(DELETE_BATCH)})`)
   )
 }
 
-async function keepProgress(db: Kysely<Tables>, doneBeforeMs: number): Promise<void> {
+async function keepProgress(db: Kysely<Tables>, task: string, doneBeforeMs: number): Promise<void> {
   await db
     .insertInto('progress')
-    .values({ task: THINNED, done_before_ms: doneBeforeMs })
+    .values({ task, done_before_ms: doneBeforeMs })
     .onConflict((conflict) =>
       conflict.column('task').doUpdateSet({
         done_before_ms: sql<number>`greatest(progress.done_before_ms, excluded.done_before_ms)`

@@ -40,6 +40,7 @@ export class MemoryHistoryStore implements HistoryStore {
   /** Throws for rows that the database would refuse. */
   refuse: (rows: readonly object[]) => void = () => {}
   isClosed = false
+  private thinnedBeforeMs = 0
 
   async writeSnapshots(rows: readonly SnapshotRecord[]): Promise<void> {
     await this.accept('snapshots', rows)
@@ -159,7 +160,15 @@ export class MemoryHistoryStore implements HistoryStore {
     const candleAt = (atMs: number) => {
       const startMs = Math.floor(atMs / lengthMs) * lengthMs
       const trades = { count: 0, sizeE6: 0n, bar: null }
-      const empty = { fromMs: startMs, bid: null, ask: null, doubleMid: null, trades, snapshots: 0 }
+      const empty = {
+        fromMs: startMs,
+        bid: null,
+        ask: null,
+        doubleMid: null,
+        trades,
+        snapshots: 0,
+        thinned: false
+      }
       const candle = candles.get(startMs) ?? empty
       candles.set(startMs, candle)
       return candle
@@ -169,6 +178,7 @@ export class MemoryHistoryStore implements HistoryStore {
       const candle = candleAt(row.atMs)
       const { bestBid, bestAsk } = row
       candle.snapshots++
+      candle.thinned = candle.fromMs < this.thinnedBeforeMs
       candle.bid = extended(candle.bid, bestBid)
       candle.ask = extended(candle.ask, bestAsk)
       candle.doubleMid = extended(
@@ -222,6 +232,7 @@ export class MemoryHistoryStore implements HistoryStore {
   }): Promise<number> {
     this.answer()
     const before = this.snapshotRows.length + this.tradeRows.length
+    this.thinnedBeforeMs = Math.max(this.thinnedBeforeMs, Math.floor(thinBeforeMs / MINUTE_MS) * MINUTE_MS)
     const lastOfMinute = new Map<string, SnapshotRecord>()
     const minute = ({ marketId, source, atMs }: SnapshotRecord) =>
       `${marketId} ${source} ${Math.floor(atMs / MINUTE_MS)}`
@@ -229,7 +240,8 @@ export class MemoryHistoryStore implements HistoryStore {
     keep(
       this.snapshotRows,
       (row) =>
-        row.atMs >= deleteBeforeMs && (row.atMs >= thinBeforeMs || lastOfMinute.get(minute(row)) === row)
+        row.atMs >= deleteBeforeMs &&
+        (row.atMs >= thinBeforeMs || row.cause === 'verdict' || lastOfMinute.get(minute(row)) === row)
     )
     keep(this.tradeRows, (row) => row.receivedAtMs >= deleteBeforeMs)
     return before - this.snapshotRows.length - this.tradeRows.length

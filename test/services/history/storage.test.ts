@@ -532,7 +532,14 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     // A day that goes whole, a day that goes in part, minutes that are thinned, and one that is not.
     const gone = [at(-3 * DAY, one), at(-2 * DAY, two), at(-1, one)]
     const thinned = [at(0, one), at(10, one), at(20, two), at(MINUTE, one), at(MINUTE + 1, one)]
-    const kept = [at(30, one), at(40, one, 'poll'), at(50, two), at(2 * MINUTE - 1, one)]
+    const verdict = snapshot({
+      marketId: one,
+      atMs: START + 5,
+      cause: 'verdict',
+      state: 'suspect',
+      reason: 'drift'
+    })
+    const kept = [verdict, at(30, one), at(40, one, 'poll'), at(50, two), at(2 * MINUTE - 1, one)]
     const young = [at(2 * MINUTE, one), at(2 * MINUTE + 1, one), at(DAY, two)]
     const trades = [-3 * DAY, -1, 0].map((offset) => trade({ marketId: one, receivedAtMs: START + offset }))
     await store.writeSnapshots([...gone, ...thinned, ...kept, ...young])
@@ -576,6 +583,21 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
 
     await store.writeSnapshots([at(-3 * DAY, one)])
     t.equal(await store.prune(limits), 1, 'a day that was dropped can be written to again')
+    const range = { marketId: one, fromMs: START, toMs: START + 3 * MINUTE, interval: '1m' } as const
+    t.same(
+      (await store.candles(range)).map(({ fromMs, thinned }) => [fromMs - START, thinned]),
+      [
+        [0, true],
+        [MINUTE, true],
+        [2 * MINUTE, false]
+      ],
+      'a candle of a thinned stretch says so'
+    )
+    t.match(
+      await store.candles({ ...range, interval: '5m' }),
+      [{ thinned: true }],
+      'and one of which a part is'
+    )
     const later = { ...limits, thinBeforeMs: START + 2 * DAY }
     t.equal(await store.prune(later), 1, 'the minute that was too young before')
     t.equal(await store.knows(one), true)
@@ -610,7 +632,8 @@ function naiveCandles(
         sizeE6: trades.reduce((sum, { size }) => sum + BigInt(size), 0n),
         bar: bar(trades.map(({ price }) => price))
       },
-      snapshots: snapshots.length
+      snapshots: snapshots.length,
+      thinned: false
     })
   }
   return candles

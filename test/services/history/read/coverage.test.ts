@@ -102,6 +102,16 @@ t.test('a candle names the gravest reason why it is not complete', async (t) => 
   ])
 })
 
+t.test('a candle of which snapshots were thinned is not complete', async (t) => {
+  const whole = clip([coverageRow(ID, 0, null)], CANDLES)
+  const gaps = [gapRow('1', 190, { endedAtMs: 195 })]
+  t.same(
+    candleHoles(CANDLES, LENGTH_MS, whole, gaps, 550, [0, 100, 500]).map((hole) => hole?.reason ?? null),
+    ['thinned', 'gap', null, null, null, 'thinned'],
+    'what is graver comes first, that it is running does not'
+  )
+})
+
 t.test('a candle that all of is verified and over is complete', async (t) => {
   const whole = clip([coverageRow(ID, 0, null)], CANDLES)
   t.same(candleHoles(CANDLES, LENGTH_MS, whole, [], 600), [null, null, null, null, null, null])
