@@ -165,7 +165,12 @@ const HistoryGapSchema = Type.Object(
       }
     ),
     from: dateTime('Our clock when all was last known to be well'),
-    to: nullable(dateTime('Our clock when the books were whole again; null while they are not')),
+    to: nullable(
+      dateTime(
+        'Our clock when the books were whole again, or when the run ended or the next began, where they never were; ' +
+          'null while they are not'
+      )
+    ),
     detectedAt: dateTime('Our clock when it was noticed'),
     recovered: Type.Boolean({ description: 'Whether the books are back by what recoveredBy says' }),
     recoveredBy: nullable(

@@ -1,32 +1,27 @@
-import type { GapRecovery, HistoryStore, TimeRange, TradeRecord } from './records.ts'
+import type { HistoryStore, Proof, TimeRange, TradeRecord } from './records.ts'
 
 const PAGE_ROWS = 500
-/** Rows that are read of one market before it counts as not proven. */
-const PAGES_MAX = 20
+/** Markets that one statement looks for. */
+const MARKETS_ASKED = 500
 
-/** When and how a book was recorded whole. */
-export interface Proof {
-  atMs: number
-  recoveredBy: Extract<GapRecovery, 'snapshot' | 'rest'>
-}
-
-/** Returns the first recorded snapshot after an instant that was live then; null when none was recorded. */
-export async function firstProof(
+/**
+ * Returns the latest of the first proofs of some markets after an instant, null where none was proven, and whether a
+ * market without one is `awaited`.
+ */
+export async function lastFirstProof(
   history: HistoryStore,
-  marketId: string,
-  afterMs: number,
-  nowMs: number
-): Promise<Proof | null> {
-  let cursor: string | null = null
-  for (let page = 0; page < PAGES_MAX; page++) {
-    const range = { fromMs: afterMs + 1, toMs: nowMs + 1 }
-    const found = await history.snapshots({ marketId, ...range, source: null, limit: PAGE_ROWS, cursor })
-    const row = found.rows.find(({ state }) => state === 'live')
-    if (row !== undefined) return { atMs: row.atMs, recoveredBy: row.source === 'poll' ? 'rest' : 'snapshot' }
-    cursor = found.cursor
-    if (cursor === null) return null
+  marketIds: readonly string[],
+  range: TimeRange,
+  awaits: (marketId: string) => boolean
+): Promise<{ proof: Proof | null; awaited: boolean }> {
+  let last: Proof | null = null
+  for (let at = 0; at < marketIds.length; at += MARKETS_ASKED) {
+    const asked = marketIds.slice(at, at + MARKETS_ASKED)
+    const proofs = await history.firstProofs({ ...range, marketIds: asked })
+    if (asked.some((id) => !proofs.has(id) && awaits(id))) return { proof: last, awaited: true }
+    for (const proof of proofs.values()) if (last === null || proof.atMs > last.atMs) last = proof
   }
-  return null
+  return { proof: last, awaited: false }
 }
 
 /** Returns the trades of a range that are not recorded yet. */

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { SnapshotStore } from '../snapshots/store.ts'
-import { firstProof, type Proof, tradesNotIn } from './gap-evidence.ts'
+import { lastFirstProof, tradesNotIn } from './gap-evidence.ts'
 import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from './records.ts'
 import { describe } from './write-batch.ts'
 
@@ -11,6 +11,8 @@ export interface GapFillerOptions {
   store: SnapshotStore
   history: Promise<HistoryStore>
   sessionId: string
+  /** When this run began. */
+  startedAtMs: number
   write: (gap: GapRecord) => void
   addTrade: (trade: TradeRecord) => void
   fetchTrades: FetchTrades | null
@@ -52,7 +54,7 @@ const OF_BOOKS: readonly GapKind[] = [
 ]
 
 /**
- * Looks again and again at gaps that nobody closes any more: those that an earlier run left open are closed by what was
+ * Looks again and again at gaps that nobody closes any more: those that an earlier run left open end with what was
  * recorded since, trades are read again where the venue keeps them, and what nothing mended in time is given up. A book
  * that was not seen stays missing: nothing is ever filled in for it.
  */
@@ -100,46 +102,68 @@ export class GapFiller {
     const fromMs = nowMs - 2 * this.options.giveUpAfterMs
     const recent = await history.gaps({ fromMs, toMs: nowMs + 1, marketId: null, limit: GAPS_MAX })
     const gaps = new Map([...(await history.openGaps()), ...recent].map((gap) => [gap.id, gap]))
+    const others = await this.othersAlive(history, nowMs)
     for (const gap of gaps.values()) {
-      const isGivenUp = gap.endedAtMs === null && gap.recoveredBy === 'none'
-      if (isGivenUp || this.isWatched(gap)) continue
+      if (gap.endedAtMs === null && !this.isLeftOpen(gap, others)) continue
       this.counts.lookedAt++
       const after = await this.mended(history, gap, nowMs)
       if (after !== gap) this.options.write(after)
     }
   }
 
+  /** Runs that went on beside this one: they end their own gaps. */
+  private async othersAlive(history: HistoryStore, nowMs: number): Promise<string[]> {
+    const { sessionId, startedAtMs } = this.options
+    const sessions = await history.sessions({ fromMs: startedAtMs, toMs: nowMs + 1 })
+    return sessions
+      .filter((session) => session.sessionId !== sessionId && session.heartbeatAtMs > startedAtMs)
+      .map((session) => session.sessionId)
+  }
+
   /** This run's open gaps end by themselves, at the exact time. */
-  private isWatched({ id, endedAtMs }: GapRecord): boolean {
-    return endedAtMs === null && id.includes(this.options.sessionId)
+  private isLeftOpen({ id, detectedAtMs }: GapRecord, others: readonly string[]): boolean {
+    const { sessionId, startedAtMs } = this.options
+    return detectedAtMs < startedAtMs && ![sessionId, ...others].some((session) => id.includes(session))
   }
 
   private async mended(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<GapRecord> {
-    const closed = gap.endedAtMs === null ? await this.closed(history, gap, nowMs) : gap
+    const closed = gap.endedAtMs === null ? await this.ended(history, gap, nowMs) : gap
+    if (closed.endedAtMs === null) return closed
     const hasTrades = await this.fillTrades(history, closed, nowMs)
     if (closed.recoveredBy !== null) return closed
     if (hasTrades) {
       this.counts.closed.trades++
       return { ...closed, recoveredBy: 'trades' }
     }
-    if (nowMs - (closed.endedAtMs ?? closed.detectedAtMs) < this.options.giveUpAfterMs) return closed
+    if (nowMs - closed.endedAtMs < this.options.giveUpAfterMs) return closed
     this.counts.unrecoverable++
     return { ...closed, recoveredBy: 'none' }
   }
 
-  /** Closes a gap when every market that it concerns was recorded whole after it. */
-  private async closed(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<GapRecord> {
-    const marketIds = this.marketsOf(gap)
-    if (!OF_BOOKS.includes(gap.kind) || marketIds === null || marketIds.length === 0) return gap
-    let last: Proof | null = null
-    for (const marketId of marketIds) {
-      const proof = await firstProof(history, marketId, gap.detectedAtMs, nowMs)
-      if (proof === null) return gap
-      if (last === null || proof.atMs > last.atMs) last = proof
+  /**
+   * Ends a gap that an earlier run left open: when the last of its books was recorded whole again. For books that
+   * are followed no more, or stay in doubt for too long, it ends with the start of this run: up to there nothing was
+   * recorded, which is a gap of its own, and from there this run tells what it has of them.
+   */
+  private async ended(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<GapRecord> {
+    const { store, startedAtMs, giveUpAfterMs } = this.options
+    const isOfBooks = OF_BOOKS.includes(gap.kind)
+    const marketIds = isOfBooks ? await concernedBy(history, gap) : []
+    const isPatient = nowMs - startedAtMs < giveUpAfterMs
+    const range = { fromMs: gap.detectedAtMs + 1, toMs: nowMs + 1 }
+    const isMissing = new Set<string>()
+    const { proof, awaited } = await lastFirstProof(history, marketIds, range, (id) => {
+      isMissing.add(id)
+      return isPatient && store.get(id) !== undefined
+    })
+    if (awaited) return gap
+    if (proof !== null) this.counts.closed[proof.recoveredBy]++
+    const provenAtMs = proof?.atMs ?? startedAtMs
+    return {
+      ...gap,
+      endedAtMs: isMissing.size > 0 ? Math.max(provenAtMs, startedAtMs) : provenAtMs,
+      recoveredBy: proof?.recoveredBy ?? null
     }
-    if (last === null) return gap
-    this.counts.closed[last.recoveredBy]++
-    return { ...gap, endedAtMs: last.atMs, recoveredBy: last.recoveredBy }
   }
 
   /** Returns true when the venue told every trade of the gap's time. */
@@ -189,4 +213,12 @@ export class GapFiller {
     const [oldest] = this.tried
     if (oldest !== undefined) this.tried.delete(oldest)
   }
+}
+
+/** Markets that a gap is about: of a whole venue those that were recorded then. */
+async function concernedBy(history: HistoryStore, gap: GapRecord): Promise<readonly string[]> {
+  const { marketIds, venue, startedAtMs, detectedAtMs } = gap
+  if (marketIds !== null) return marketIds
+  const ids = await history.coveredMarkets({ fromMs: startedAtMs, toMs: detectedAtMs + 1 })
+  return ids.filter((id) => id.startsWith(`${venue}:`))
 }

@@ -111,6 +111,18 @@ export class GapLog {
     }
   }
 
+  /**
+   * Ends what is open with the run, whose record ends: the time until the next one is a gap of its own, and of what comes
+   * after, that one tells.
+   */
+  stop(nowMs: number): void {
+    for (const gap of [...this.open]) {
+      for (const slot of gap.books.keys()) this.unfollow(slot, gap)
+      gap.lastAtMs = Math.max(gap.lastAtMs, nowMs)
+      this.end(gap)
+    }
+  }
+
   private look(gap: OpenGap, slot: number, atMs: number): void {
     const { store } = this.options
     const { books } = gap

@@ -109,6 +109,7 @@ export class HistoryRecorder {
       store,
       history,
       sessionId,
+      startedAtMs: this.sessions.startedAtMs,
       write: addGap,
       addTrade: (trade) => this.queue.addTrade(trade),
       fetchTrades: options.fetchTrades ?? null,
@@ -218,6 +219,7 @@ export class HistoryRecorder {
     this.endWatch?.()
     await this.recorder.stop()
     const endedAtMs = this.options.now()
+    this.gaps.stop(endedAtMs)
     this.losses.end()
     await this.queue.stop(() => this.sessions.end(endedAtMs), STOP_MAX_MS)
     return this.queue.status().waiting

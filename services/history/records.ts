@@ -84,7 +84,10 @@ export interface GapRecord {
   /** Our clock when all was last known to be well. */
   startedAtMs: number
   detectedAtMs: number
-  /** Our clock when the books were whole again; null while they are not. */
+  /**
+   * Our clock when the books were whole again, or when the run ended that lost them, or the next one began, where they
+   * never were; null while they are not.
+   */
   endedAtMs: number | null
   recoveredBy: GapRecovery | null
   /** One sentence. */
@@ -118,6 +121,12 @@ export interface MarketMetaRecord {
   /** SHA-256 of the settlement rules, hexadecimal. */
   rulesHash: string
   market: Market
+}
+
+/** When and how a book was recorded whole. */
+export interface Proof {
+  atMs: number
+  recoveredBy: Extract<GapRecovery, 'snapshot' | 'rest'>
 }
 
 /** One run of the recorder: from its start to its last sign of life. */
@@ -213,6 +222,8 @@ export interface HistoryStore {
   latestSnapshots(marketId: string): Promise<SnapshotRecord[]>
   /** Oldest first. */
   snapshots(query: SnapshotQuery): Promise<RecordPage<SnapshotRecord>>
+  /** The first snapshot of each market in a range that was live then; markets that have none are left out. */
+  firstProofs(query: TimeRange & { marketIds: readonly string[] }): Promise<Map<string, Proof>>
   trades(query: TradeQuery): Promise<RecordPage<TradeRecord>>
   /** Gaps that concern a market and overlap the range, oldest first. */
   gaps(query: GapQuery): Promise<GapRecord[]>

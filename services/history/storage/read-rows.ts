@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { SOURCES } from '../../integrity/verdict.ts'
 import type {
+  Proof,
   RecordPage,
   SnapshotQuery,
   SnapshotRecord,
@@ -11,7 +12,7 @@ import type {
 import { formatCursor, type Position, parseCursor } from './cursor.ts'
 import { keyOf } from './market-keys.ts'
 import { readSnapshot, SNAPSHOT_COLUMNS, type SnapshotRow } from './snapshot-rows.ts'
-import { shownOf } from './sql-columns.ts'
+import { shownOf, storable } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
 import { readTrade, TRADE_COLUMNS, type TradeRow } from './trade-rows.ts'
 
@@ -55,6 +56,30 @@ export async function snapshotPage(
     limit,
     (row) => readSnapshot(row, marketId),
     (row) => formatCursor('snapshots', { atMs: row.at_ms, rowNo: row.row_no })
+  )
+}
+
+/** The first snapshot of each market in a range that was live then. */
+export async function firstProofs(
+  db: Kysely<Tables>,
+  { marketIds, ...range }: TimeRange & { marketIds: readonly string[] }
+): Promise<Map<string, Proof>> {
+  // One descent of the index a market and source: most books are live soon after they came.
+  const { rows } = await sql<{ market_id: string; at_ms: number; source: string }>`
+    select distinct on (market_id) market_id, at_ms, source
+    from unnest(${marketIds.map(storable)}::text[]) as asked(market_id) join market_keys using (market_id)
+    cross join unnest(${[...SOURCES]}::text[]) as sources(source)
+    cross join lateral (
+      select at_ms from market_snapshots row
+      where row.market_key = market_keys.market_key and row.source = sources.source and row.state = 'live'
+        and ${within('at_ms', range, null)}
+      order by at_ms limit 1) found
+    order by market_id, at_ms, source desc`.execute(db)
+  return new Map(
+    rows.map((row) => [
+      row.market_id,
+      { atMs: row.at_ms, recoveredBy: row.source === 'poll' ? 'rest' : 'snapshot' }
+    ])
   )
 }
 

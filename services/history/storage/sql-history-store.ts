@@ -28,7 +28,14 @@ import { readGaps, readOpenGaps, writeGaps } from './gaps.ts'
 import { keyOf, MarketKeys } from './market-keys.ts'
 import { readMarketMeta, writeMarkets } from './market-meta.ts'
 import { prune } from './prune.ts'
-import { exportSnapshots, exportTrades, latestSnapshots, snapshotPage, tradePage } from './read-rows.ts'
+import {
+  exportSnapshots,
+  exportTrades,
+  firstProofs,
+  latestSnapshots,
+  snapshotPage,
+  tradePage
+} from './read-rows.ts'
 import type { TimeLayout } from './time-layout.ts'
 import { writeSnapshots, writeTrades } from './write-rows.ts'
 
@@ -104,6 +111,10 @@ export class SqlHistoryStore implements HistoryStore {
 
   snapshots(query: SnapshotQuery) {
     return snapshotPage(this.on.db, query)
+  }
+
+  firstProofs(query: TimeRange & { marketIds: readonly string[] }) {
+    return firstProofs(this.on.db, query)
   }
 
   trades(query: TradeQuery) {

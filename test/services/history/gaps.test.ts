@@ -157,6 +157,7 @@ function fillerOf(options: Partial<GapFillerOptions> = {}) {
     store,
     history: Promise.resolve(history),
     sessionId: 'now',
+    startedAtMs: RECEIVED_AT_MS,
     write: (gap) => history.gapRows.set(gap.id, gap),
     addTrade: (one) => trades.push(one),
     fetchTrades: null,
@@ -179,8 +180,9 @@ const T = RECEIVED_AT_MS
 t.test(
   'a gap that an earlier run left open is closed by the first live book that was recorded after it',
   async (t) => {
-    const { history, filler, add, gap } = fillerOf()
+    const { history, store, filler, add, gap } = fillerOf()
     add({ detectedAtMs: T - 1_000, marketIds: ['kalshi:A', 'kalshi:B'] })
+    for (const [n, id] of ['kalshi:A', 'kalshi:B'].entries()) serve(store, market(n, { id }))
     history.snapshotRows.push(
       snapshot({ atMs: T - 1_000 }),
       ...Array.from({ length: 600 }, () => snapshot({ atMs: T - 900, state: 'stale' })),
@@ -202,7 +204,7 @@ t.test(
 
 t.test('what nothing recovered within its time is given up, and looked at no more', async (t) => {
   const { history, clock, filler, add, gap } = fillerOf()
-  add({ id: 'open', detectedAtMs: T })
+  add({ id: 'open', detectedAtMs: T - 1 })
   add({ id: 'restart', kind: 'restart', marketIds: null, detectedAtMs: T, startedAtMs: T - 9, endedAtMs: T })
   add({ id: 'drift:now:0', detectedAtMs: T })
   await filler.run()
@@ -210,12 +212,61 @@ t.test('what nothing recovered within its time is given up, and looked at no mor
   t.equal(filler.status().successRate, null)
   clock.ms += 3_600_000
   await filler.run()
-  t.match([gap('open'), gap('restart')], [{ endedAtMs: null, recoveredBy: 'none' }, { recoveredBy: 'none' }])
+  t.match([gap('open'), gap('restart')], [{ endedAtMs: T, recoveredBy: 'none' }, { recoveredBy: 'none' }])
   t.match(gap('drift:now:0'), { recoveredBy: null })
   t.match(filler.status(), { unrecoverable: 2, successRate: 0 })
   await filler.run()
   t.equal(filler.status().unrecoverable, 2)
   t.strictSame([history.snapshotRows, history.coverageRows.size], [[], 0], 'and nothing was made up')
+})
+
+t.test('a gap of more markets than can be asked for each ends when the last of them is proven', async (t) => {
+  const store = newStore(200)
+  const { history, clock, filler, add, gap } = fillerOf({ store })
+  const ids = Array.from({ length: 150 }, (_, n) => serve(store, market(n)).id)
+  const session = { startedAtMs: T - 90_000, heartbeatAtMs: T - 500, endedAtMs: null }
+  history.sessionRows.set('before', { sessionId: 'before', ...session })
+  for (const marketId of [...ids, 'polymarket:P'])
+    await history.writeCoverage([
+      { marketId, sessionId: 'before', fromMs: T - 90_000, toMs: null, kind: 'verified', reason: null }
+    ])
+  add({ id: 'named', kind: 'disconnected', detectedAtMs: T - 1_000, marketIds: ids })
+  add({ id: 'all', kind: 'disconnected', detectedAtMs: T - 1_000, marketIds: null })
+  const [late, ...others] = ids as [string, ...string[]]
+  for (const marketId of others) history.snapshotRows.push(snapshot({ marketId, atMs: T + 200 }))
+  clock.ms = T + 5_000
+  await filler.run()
+  t.match([gap('named'), gap('all')], [{ endedAtMs: null }, { endedAtMs: null }], 'one is still awaited')
+  history.snapshotRows.push(snapshot({ marketId: late, atMs: T + 6_000 }))
+  clock.ms = T + 7_000
+  await filler.run()
+  const proven = { endedAtMs: T + 6_000, recoveredBy: 'snapshot' }
+  t.match([gap('named'), gap('all')], [proven, proven])
+})
+
+t.test('a gap of an earlier run never outlasts it for books that do not come back', async (t) => {
+  const store = newStore()
+  const { history, clock, filler, add, gap } = fillerOf({ store })
+  serve(store, market(1, { id: 'kalshi:A' }))
+  add({ id: 'left', detectedAtMs: T - 9, marketIds: ['kalshi:GONE'] })
+  add({ id: 'halted', detectedAtMs: T - 9, marketIds: ['kalshi:A', 'kalshi:GONE'] })
+  add({ id: 'before', detectedAtMs: T - 9, marketIds: ['kalshi:B', 'kalshi:GONE'] })
+  add({ id: 'storage', kind: 'storage_down', detectedAtMs: T - 9, marketIds: null })
+  add({ id: 'given up', detectedAtMs: T - 9, marketIds: ['kalshi:GONE'], recoveredBy: 'none' })
+  add({ id: 'drift:beside:0', detectedAtMs: T - 9, marketIds: ['kalshi:GONE'] })
+  add({ id: 'storage now', kind: 'storage_down', detectedAtMs: T + 1, marketIds: null })
+  const beside = { sessionId: 'beside', startedAtMs: T - 99, heartbeatAtMs: T + 50, endedAtMs: null }
+  history.sessionRows.set('beside', beside)
+  history.snapshotRows.push(snapshot({ marketId: 'kalshi:B', atMs: T - 5 }))
+  clock.ms = T + 60
+  await filler.run()
+  const ends = (...ids: string[]) => ids.map((id) => gap(id)?.endedAtMs)
+  t.strictSame(ends('left', 'before', 'storage', 'given up'), [T, T, T, T], 'the restart gap ends there too')
+  t.strictSame(ends('halted', 'drift:beside:0', 'storage now'), [null, null, null])
+  clock.ms = T + 3_600_000
+  await filler.run()
+  t.match(gap('halted'), { endedAtMs: T, recoveredBy: 'none' }, 'a book in doubt is waited for an hour')
+  t.strictSame(ends('drift:beside:0', 'storage now'), [null, null], 'they end by themselves')
 })
 
 t.test(
@@ -328,5 +379,19 @@ t.test('the recorder writes a feed’s gap, its end, and lets the filler run', a
   await until(() => recorder.status().gapFiller.runs > 1)
   await recorder.stop()
   recorder.onGap(note())
+  t.match(recorder.status(), { openGaps: 0 })
+})
+
+t.test('a gap that is open at a clean stop ends with the run', async (t) => {
+  const { store, recorder, history, clock } = recorderOf()
+  recorder.start()
+  const { slot } = serve(store, market(1))
+  store.books.raise(slot, 'disconnected')
+  recorder.onGap(
+    note({ kind: 'disconnected', slots: [slot], startedAtMs: clock.ms - 5, detectedAtMs: clock.ms })
+  )
+  clock.ms += 700
+  await recorder.stop()
+  t.match([...history.gapRows.values()], [{ endedAtMs: RECEIVED_AT_MS + 700, recoveredBy: 'none' }])
   t.match(recorder.status(), { openGaps: 0 })
 })

@@ -9,6 +9,7 @@ import {
   type HistoryStore,
   type MarketMetaRecord,
   type PriceBar,
+  type Proof,
   type RecordPage,
   type RecyclerRunRecord,
   type SessionRecord,
@@ -93,6 +94,21 @@ export class MemoryHistoryStore implements HistoryStore {
       (row) => row.marketId === query.marketId && (source === null || row.source === source)
     )
     return pageOf(rows, ({ atMs }) => atMs, query)
+  }
+
+  async firstProofs({
+    marketIds,
+    fromMs,
+    toMs
+  }: TimeRange & { marketIds: readonly string[] }): Promise<Map<string, Proof>> {
+    this.answer()
+    const proofs = new Map<string, Proof>()
+    for (const { marketId, atMs, state, source } of byTime(this.snapshotRows, (row) => row.atMs)) {
+      if (state !== 'live' || atMs < fromMs || atMs >= toMs) continue
+      if (!marketIds.includes(marketId) || proofs.has(marketId)) continue
+      proofs.set(marketId, { atMs, recoveredBy: source === 'poll' ? 'rest' : 'snapshot' })
+    }
+    return proofs
   }
 
   async trades(query: TradeQuery): Promise<RecordPage<TradeRecord>> {

@@ -186,6 +186,28 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     )
   })
 
+  t.test('has the first snapshot of each market that was live in a range', async (t) => {
+    const [streamed, polled, doubtful] = [newMarket(), newMarket(), newMarket()]
+    await store.writeSnapshots([
+      snapshot({ marketId: streamed, atMs: START }),
+      snapshot({ marketId: streamed, atMs: START + 1, state: 'suspect' }),
+      snapshot({ marketId: streamed, atMs: START + 2, bestBid: 1 }),
+      snapshot({ marketId: streamed, atMs: START + 2, source: 'poll' }),
+      snapshot({ marketId: polled, atMs: START + 3, source: 'poll' }),
+      snapshot({ marketId: polled, atMs: START + 4 }),
+      snapshot({ marketId: doubtful, atMs: START + 1, state: 'stale' }),
+      snapshot({ marketId: doubtful, atMs: START + 9 })
+    ])
+    const marketIds = [streamed, polled, doubtful, newMarket()]
+    const found = await store.firstProofs({ marketIds, fromMs: START + 1, toMs: START + 9 })
+    t.strictSame([...found].sort(), [
+      ...[
+        [streamed, { atMs: START + 2, recoveredBy: 'snapshot' }],
+        [polled, { atMs: START + 3, recoveredBy: 'rest' }]
+      ].sort()
+    ])
+  })
+
   t.test('gives trades back as they were written, to the last digit', async (t) => {
     const marketId = newMarket('polymarket')
     const rows = [
