@@ -97,7 +97,10 @@ const RecordedTradeSchema = Type.Object(
   {
     tradeId: nullable(Type.String({ description: "The venue's id of the trade; null where it sends none" })),
     venueTime: nullable(dateTime("The venue's clock; null where it sends none")),
-    receivedAt: dateTime('Our clock when it came'),
+    receivedAt: dateTime(
+      'Our clock when it came. One that was read again for a gap came later than it was: in ranges and candles it ' +
+        'counts at venueTime, any other at receivedAt'
+    ),
     price: decimal('Dollars per contract, YES terms'),
     size: decimal('Contracts'),
     takerSide: nullable(

@@ -70,6 +70,7 @@ export function tradeRow(marketId: string, atMs: number, overrides: Partial<Trad
     marketId,
     tradeId: `trade-${atMs}`,
     venueTimeMs: atMs,
+    atMs,
     receivedAtMs: atMs + 10,
     price: 4_200,
     size: 2_500_000,

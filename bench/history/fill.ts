@@ -66,6 +66,7 @@ export async function prepareDay(place: HistoryPlace, day: RecordedDay): Promise
           marketId: trade.marketId,
           tradeId: `bench-${receivedAtMs}`,
           venueTimeMs: receivedAtMs,
+          atMs: receivedAtMs,
           receivedAtMs,
           price: 5_000,
           size: 1_000_000,

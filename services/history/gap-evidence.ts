@@ -1,3 +1,4 @@
+import type { TradeNote } from '../venue/wire-tap.ts'
 import type { HistoryStore, Proof, TimeRange, TradeRecord } from './records.ts'
 
 const PAGE_ROWS = 500
@@ -24,19 +25,21 @@ export async function lastFirstProof(
   return { proof: last, awaited: false }
 }
 
-/** Returns the trades of a range that are not recorded yet. */
+/** Returns the trades of a range that are not recorded yet, each at the time that the venue gives. */
 export async function tradesNotIn(
   history: HistoryStore,
   marketId: string,
   range: TimeRange,
-  told: readonly TradeRecord[]
+  told: readonly TradeNote[]
 ): Promise<TradeRecord[]> {
-  const inside = told.filter((trade) => timeOf(trade) >= range.fromMs && timeOf(trade) < range.toMs)
+  const inside = told
+    .map((trade) => ({ ...trade, atMs: trade.venueTimeMs ?? trade.receivedAtMs }))
+    .filter(({ atMs }) => atMs >= range.fromMs && atMs < range.toMs)
   if (inside.length === 0) return []
   const known = new Set<string>()
   let cursor: string | null = null
   do {
-    // A trade is recorded with the time at which it came, which is after the venue's.
+    // A trade that came by itself has its place at that time, which is after the venue's.
     const page = await history.trades({ marketId, ...widened(range), limit: PAGE_ROWS, cursor })
     for (const trade of page.rows) known.add(keyOf(trade))
     cursor = page.cursor
@@ -54,10 +57,6 @@ const CLOCKS_DIFFER_MS = 60_000
 
 function widened({ fromMs, toMs }: TimeRange): TimeRange {
   return { fromMs: fromMs - CLOCKS_DIFFER_MS, toMs: toMs + CLOCKS_DIFFER_MS }
-}
-
-function timeOf({ venueTimeMs, receivedAtMs }: TradeRecord): number {
-  return venueTimeMs ?? receivedAtMs
 }
 
 function keyOf(trade: TradeRecord): string {

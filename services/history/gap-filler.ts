@@ -1,11 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import type { TradeNote } from '../venue/wire-tap.ts'
 import { lastFirstProof, tradesNotIn } from './gap-evidence.ts'
 import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from './records.ts'
 import { describe } from './write-batch.ts'
 
 /** Reads a venue's trades of a range; null where the venue has no such endpoint. */
-export type FetchTrades = (marketId: string, fromMs: number, toMs: number) => Promise<TradeRecord[] | null>
+export type FetchTrades = (marketId: string, fromMs: number, toMs: number) => Promise<TradeNote[] | null>
 
 export interface GapFillerOptions {
   store: SnapshotStore

@@ -97,7 +97,7 @@ export class Recorder {
   }
 
   trade(note: TradeNote): void {
-    this.options.rows.addTrade({ ...note })
+    this.options.rows.addTrade({ ...note, atMs: note.receivedAtMs })
   }
 
   /** A slot's verdict or market changed, now: called synchronously, so that its row shows the book at that instant. */

@@ -42,6 +42,9 @@ export interface TradeRecord {
   /** The venue's id of the trade; null where it sends none. */
   tradeId: string | null
   venueTimeMs: number | null
+  /** Its place in time: when it came or, where it was read again for a gap, when the venue says that it was. */
+  atMs: number
+  /** Our clock when it came, or was read again. */
   receivedAtMs: number
   price: PriceE4
   size: SizeE6

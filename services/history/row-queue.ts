@@ -277,10 +277,8 @@ export class RowQueue {
       { kind: batch.kind, rows: batch.rows, error: this.lastError },
       'refused by the database'
     )
-    if (batch.kind === 'snapshots')
+    if (batch.kind === 'snapshots' || batch.kind === 'trades') {
       for (const { marketId, atMs } of batch.rows) this.lost(marketId, atMs, 'dropped')
-    else if (batch.kind === 'trades') {
-      for (const { marketId, receivedAtMs } of batch.rows) this.lost(marketId, receivedAtMs, 'dropped')
     } else this.counts.dropped++
   }
 

@@ -72,7 +72,7 @@ export class WaitingRows {
 
   addTrade(row: TradeRecord, at: number): void {
     if (this.size >= this.options.max && !this.losePlain() && !this.loseTrade()) {
-      this.options.onLost(row.marketId, row.receivedAtMs, 'dropped')
+      this.options.onLost(row.marketId, row.atMs, 'dropped')
       return
     }
     this.trades.push(row, at)
@@ -132,7 +132,7 @@ export class WaitingRows {
     const { searched, trades } = this
     searched.trade = trades.find(Math.max(searched.trade, this.tradesFrom))
     const row = trades.take(searched.trade)
-    if (row !== undefined) this.options.onLost(row.marketId, row.receivedAtMs, 'dropped')
+    if (row !== undefined) this.options.onLost(row.marketId, row.atMs, 'dropped')
     return row !== undefined
   }
 

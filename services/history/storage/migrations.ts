@@ -10,7 +10,10 @@ import { createHypertables } from './timescale.ts'
  * @throws {ConfigError} where a newer Crossbook has been at the database
  */
 export async function migrate(db: Kysely<Tables>, timescale: boolean): Promise<void> {
-  const migrations: Record<string, Migration> = { '0001_first': { up: (on) => createAll(on, timescale) } }
+  const migrations: Record<string, Migration> = {
+    '0001_first': { up: (on) => createAll(on, timescale) },
+    '0002_trades_heard_later': { up: addHeardAt }
+  }
   await refuseNewer(db, Object.keys(migrations))
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
   const { error } = await migrator.migrateToLatest()
@@ -130,6 +133,11 @@ const STATEMENTS = [
   )`,
   'create table progress (task text primary key, done_before_ms bigint not null)'
 ]
+
+/** Trades that are read again for a gap have their place at the venue's time, and were heard at another. */
+async function addHeardAt(db: Kysely<Tables>): Promise<void> {
+  await sql`alter table trades add column heard_at_ms bigint`.execute(db)
+}
 
 async function createAll(db: Kysely<Tables>, timescale: boolean): Promise<void> {
   const partitioned: Record<string, string> = { market_snapshots: 'at_ms', trades: 'received_at_ms' }

@@ -83,7 +83,7 @@ export async function firstProofs(
   )
 }
 
-/** A page of one market's trades by the time when we received them, oldest first. */
+/** A page of one market's trades by their place in time, oldest first. */
 export async function tradePage(db: Kysely<Tables>, query: TradeQuery): Promise<RecordPage<TradeRecord>> {
   const { marketId, limit, cursor } = query
   const inside = within('received_at_ms', query, cursor === null ? null : parseCursor('trades', cursor))
@@ -117,7 +117,7 @@ export async function* exportSnapshots(
   } while (after !== null)
 }
 
-/** All trades that were received in a range, oldest first, so many at a time. */
+/** All trades that have their place in a range, oldest first, so many at a time. */
 export async function* exportTrades(
   db: Kysely<Tables>,
   range: TimeRange,

@@ -40,7 +40,10 @@ export interface MarketSnapshotsTable {
 }
 
 export interface TradesTable {
+  /** Its place in time: when we received it or, where that was for a gap and later, the venue's time. */
   received_at_ms: number
+  /** When we received it, where that is not its place. */
+  heard_at_ms: number | null
   row_no: ColumnType<number, never, never>
   market_key: number
   digest: string

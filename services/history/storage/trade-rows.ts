@@ -12,7 +12,8 @@ export const TRADE_COLUMNS: Columns = [
   ['received_at_ms', 'bigint'],
   ['price_e4', 'integer'],
   ['size_e6', 'bigint'],
-  ['taker_side', 'text']
+  ['taker_side', 'text'],
+  ['heard_at_ms', 'bigint']
 ]
 
 /** A row as queries answer it. */
@@ -28,13 +29,14 @@ export function tradeCells(rows: readonly TradeRecord[], keyOf: (marketId: strin
   const cells: Cell[][] = []
   for (const row of rows) {
     const tradeId = storable(row.tradeId)
-    const content = [tradeId, row.venueTimeMs, row.receivedAtMs, row.price, row.size, row.takerSide]
+    const content = [tradeId, row.venueTimeMs, row.atMs, row.price, row.size, row.takerSide]
+    const heardAtMs = row.receivedAtMs === row.atMs ? null : row.receivedAtMs
     const identity = tradeId === null ? content : [tradeId]
     const name = JSON.stringify([row.marketId, identity])
     const before = seen.get(name) ?? 0
     seen.set(name, before + 1)
     if (tradeId !== null && before > 0) continue
-    cells.push([keyOf(row.marketId), digestOf([...identity, before]), ...content])
+    cells.push([keyOf(row.marketId), digestOf([...identity, before]), ...content, heardAtMs])
   }
   return cells
 }
@@ -44,7 +46,8 @@ export function readTrade(row: TradeRow, marketId: string): TradeRecord {
     marketId,
     tradeId: row.trade_id,
     venueTimeMs: row.venue_time_ms,
-    receivedAtMs: row.received_at_ms,
+    atMs: row.received_at_ms,
+    receivedAtMs: row.heard_at_ms ?? row.received_at_ms,
     price: row.price_e4,
     size: row.size_e6,
     takerSide: row.taker_side as TradeRecord['takerSide']

@@ -46,7 +46,7 @@ export async function writeTrades(on: Writing, rows: readonly TradeRecord[]): Pr
   await withRoom(on.layout, async () => {
     await on.layout.ensure(
       'trades',
-      rows.map((row) => row.receivedAtMs)
+      rows.map((row) => row.atMs)
     )
     await sql`
       insert into trades (${names}) select ${names} from ${batchOf(TRADE_COLUMNS, cells)}

@@ -71,6 +71,7 @@ export function trade(overrides: Partial<TradeRecord> = {}): TradeRecord {
     marketId: 'kalshi:A',
     tradeId: null,
     venueTimeMs: null,
+    atMs: overrides.receivedAtMs ?? RECEIVED_AT_MS,
     receivedAtMs: RECEIVED_AT_MS,
     price: 5_000,
     size: 1_000_000,

@@ -259,7 +259,7 @@ export class MemoryHistoryStore implements HistoryStore {
         row.atMs >= deleteBeforeMs &&
         (row.atMs >= thinBeforeMs || row.cause === 'verdict' || lastOfMinute.get(minute(row)) === row)
     )
-    keep(this.tradeRows, (row) => row.receivedAtMs >= deleteBeforeMs)
+    keep(this.tradeRows, (row) => row.atMs >= deleteBeforeMs)
     return before - this.snapshotRows.length - this.tradeRows.length
   }
 
@@ -299,8 +299,8 @@ function metaKey({ marketId, fromMs }: MarketMetaRecord): string {
   return `${marketId} ${fromMs}`
 }
 
-function tradeTime({ venueTimeMs, receivedAtMs }: TradeRecord): number {
-  return venueTimeMs ?? receivedAtMs
+function tradeTime({ atMs }: TradeRecord): number {
+  return atMs
 }
 
 function concerns({ venue, marketIds }: GapRecord, marketId: string): boolean {

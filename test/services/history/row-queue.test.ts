@@ -192,7 +192,7 @@ t.test('one row that the database refuses does not keep the others', async (t) =
   t.strictSame(lost, [['kalshi:A', 77, 'dropped']])
   t.strictSame(told, [], 'the database was there')
   history.refuse = (rows) => {
-    if (rows.some((row) => !('atMs' in row))) throw new Error('no such table')
+    if (rows.some((row) => !('cause' in row))) throw new Error('no such table')
   }
   queue.addTrade(trade({ receivedAtMs: 8 }))
   queue.addGap(gapRow('g'))

@@ -28,7 +28,7 @@ const WRITER = `
   const store = await openHistory({ databaseUrl: '', dataDir: process.argv[1], log })
   for (let i = 0; ; i++) {
     await store.writeTrades([{ marketId: 'kalshi:A', tradeId: String(i), venueTimeMs: null,
-      receivedAtMs: ${START} + i, price: 1, size: 1, takerSide: null }])
+      atMs: ${START} + i, receivedAtMs: ${START} + i, price: 1, size: 1, takerSide: null }])
     process.stdout.write(i + '\\n')
   }`
 
@@ -269,6 +269,7 @@ t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, 
       marketId: `kalshi:${i}`,
       tradeId: null,
       venueTimeMs: null,
+      atMs: START + i * 86_400_000,
       receivedAtMs: START + i * 86_400_000,
       price: 1,
       size: 1,
@@ -285,6 +286,25 @@ t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, 
       1
     )
     await Promise.all(stores.map((store) => store.close()))
+  })
+
+  t.test('brings a database of the first version forward, with its trades', async (t) => {
+    const row = { tradeId: 'old', venueTimeMs: null, price: 1, size: 1, takerSide: null }
+    const old = { ...row, marketId: 'kalshi:OLD', atMs: START, receivedAtMs: START }
+    const before = await open()
+    await before.writeTrades([old])
+    await before.close()
+    const client = new pg.Client(url.href)
+    await client.connect()
+    await client.query('alter table trades drop column heard_at_ms')
+    await client.query(`delete from kysely_migration where name > '0001_first'`)
+    await client.end()
+    const store = await open()
+    const again = { ...old, tradeId: 'again', atMs: START + 1, receivedAtMs: START + 9 }
+    await store.writeTrades([again])
+    const page = { marketId: 'kalshi:OLD', ...RANGE, limit: 5, cursor: null }
+    t.strictSame((await store.trades(page)).rows, [old, again])
+    await store.close()
   })
 
   t.test('refuses a database that a newer Crossbook changed', async (t) => {

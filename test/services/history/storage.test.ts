@@ -76,6 +76,7 @@ function trade(over: Partial<TradeRecord> & { marketId: string }): TradeRecord {
   return {
     tradeId: randomUUID(),
     venueTimeMs: START - 20,
+    atMs: over.receivedAtMs ?? START,
     receivedAtMs: START,
     price: 4_250,
     size: 2_000_000,
@@ -243,7 +244,7 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     const first = trade({ marketId, tradeId: 'a' })
     await store.writeTrades([first])
     await store.writeTrades([
-      { ...first, receivedAtMs: START + DAY / 2 },
+      { ...first, atMs: START + DAY / 2, receivedAtMs: START + DAY / 2 },
       trade({ marketId, tradeId: 'b' }),
       trade({ marketId, tradeId: 'b', receivedAtMs: START + 9 })
     ])
@@ -254,6 +255,29 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
         ['b', START]
       ]
     )
+  })
+
+  t.test('has a trade that was read again for a gap in the time of the gap', async (t) => {
+    const marketId = newMarket()
+    const again = trade({ marketId, venueTimeMs: START, atMs: START, receivedAtMs: START + 10 * MINUTE })
+    await store.writeTrades([again])
+    const ofGap = { fromMs: START, toMs: START + MINUTE }
+    const ofReading = { fromMs: again.receivedAtMs, toMs: again.receivedAtMs + MINUTE }
+    const page = { marketId, limit: 9, cursor: null }
+    t.strictSame((await store.trades({ ...page, ...ofGap })).rows, [again], 'with the time of the reading')
+    t.strictSame((await store.trades({ ...page, ...ofReading })).rows, [])
+    const candles = await store.candles({
+      marketId,
+      interval: '1m',
+      fromMs: START,
+      toMs: START + 20 * MINUTE
+    })
+    t.match(candles, [{ fromMs: START, trades: { count: 1 } }])
+    const isOurs = (row: TradeRecord) => row.marketId === marketId
+    t.strictSame((await exported(store.exportTrades(ofGap, 10))).filter(isOurs), [again])
+    t.strictSame((await exported(store.exportTrades(ofReading, 10))).filter(isOurs), [])
+    await store.writeTrades([{ ...again, atMs: again.receivedAtMs }])
+    t.strictSame(await allTrades(store, marketId), [again], 'and once, should it come by itself too')
   })
 
   t.test('takes text that PostgreSQL cannot hold without losing the batch', async (t) => {

@@ -42,6 +42,7 @@ function trade(marketId: string, receivedAtMs: number, number: number): TradeRec
     marketId,
     tradeId,
     venueTimeMs: null,
+    atMs: receivedAtMs,
     receivedAtMs,
     price: 4_000 + number,
     size: 1,
