@@ -162,7 +162,7 @@ const HistoryGapSchema = Type.Object(
         type: 'string',
         description:
           'sequence_gap: numbers were skipped; hash_mismatch, audit_mismatch: a proof failed; disconnected: the ' +
-          'connection was down; drift, stray_change: a message did not fit the book; restart: Crossbook was not ' +
+          'connection was down, or REST did not answer for books that are polled; drift, stray_change: a message did not fit the book; restart: Crossbook was not ' +
           'running; journal_hole: frames were not recorded; recorder_overflow: snapshots were conflated; ' +
           'storage_down: the database was away'
       }

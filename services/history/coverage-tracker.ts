@@ -11,6 +11,9 @@ export interface CoverageTrackerOptions {
   isPressed: () => boolean
 }
 
+/** What polling alone says of a book. */
+const POLLING: readonly (string | null)[] = ['polled', 'poll_overdue']
+
 interface OpenInterval {
   row: CoverageRecord
   /** Begun under pressure: it only gets worse, until the pressure is over. */
@@ -37,7 +40,7 @@ export class CoverageTracker {
     const state = this.stateOf(slot)
     const current = this.open[slot]
     if (current === undefined) this.begin(slot, record.id, state, atMs)
-    else if (current.row.kind !== state.kind) this.turn(slot, current, state, atMs)
+    else if (isOther(current.row, state)) this.turn(slot, current, state, atMs)
   }
 
   /** Lets intervals be exact again once the pressure is over. */
@@ -86,4 +89,10 @@ export class CoverageTracker {
     if (isReplaced) return
     this.options.write({ marketId, sessionId, fromMs, toMs: Math.max(fromMs, atMs), kind, reason })
   }
+}
+
+/** Of one kind, what is well but only polled is told apart from what is in doubt or not heard of. */
+function isOther(one: CoverageState, next: CoverageState): boolean {
+  if (one.kind !== next.kind) return true
+  return one.reason !== next.reason && [one.reason, next.reason].some((reason) => POLLING.includes(reason))
 }

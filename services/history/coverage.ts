@@ -1,4 +1,4 @@
-import { REASONS, reasonBits, type VerdictSource } from '../integrity/verdict.ts'
+import { REASONS, reasonBit, reasonBits, type VerdictSource } from '../integrity/verdict.ts'
 import type { CoverageKind, CoverageRecord, GapRecord, SessionRecord, TimeRange } from './records.ts'
 
 /** How much one instant of a market is worth, and why it is not worth more. */
@@ -26,6 +26,7 @@ export interface CoverageHole extends TimeRange {
 /** The venue's own pauses and ends: the book rests, and its stream may be well. */
 const STATUS = reasonBits(['market_settled', 'market_closed', 'venue_paused', 'not_open'])
 const BOOKLESS = reasonBits(['awaiting_snapshot', 'arena_full'])
+const POLL_OVERDUE = reasonBit('poll_overdue')
 /** Gaps that make holes: what was proven is not recorded there. */
 export const HOLE_KINDS: readonly GapRecord['kind'][] = ['journal_hole', 'recorder_overflow']
 export const WORST_LAST: readonly CoverageKind[] = ['verified', 'degraded', 'missing']
@@ -35,6 +36,8 @@ export function coverageOf(reasons: number, source: VerdictSource, isKnown: bool
   const troubles = reasons & ~STATUS
   if ((troubles & BOOKLESS) !== 0) return { kind: 'missing', reason: firstOf(troubles & BOOKLESS) }
   if (!isKnown) return { kind: 'missing', reason: firstOf(troubles) ?? 'awaiting_snapshot' }
+  // What is only asked for is known of no longer than the answers come.
+  if (source === 'poll' && (troubles & POLL_OVERDUE) !== 0) return { kind: 'missing', reason: 'poll_overdue' }
   if (troubles !== 0) return { kind: 'degraded', reason: firstOf(troubles) }
   return source === 'websocket' ? { kind: 'verified', reason: null } : { kind: 'degraded', reason: 'polled' }
 }

@@ -35,7 +35,7 @@ const REASONS_OF: Record<GapNote['kind'], number> = {
   sequence_gap: reasonBits(['sequence_gap', ...BOOKLESS]),
   hash_mismatch: reasonBits(['hash_mismatch', ...BOOKLESS]),
   audit_mismatch: reasonBits(['audit_mismatch', ...BOOKLESS]),
-  disconnected: reasonBits(['disconnected', 'refused', ...BOOKLESS]),
+  disconnected: reasonBits(['disconnected', 'refused', 'poll_overdue', ...BOOKLESS]),
   drift: reasonBits(['drift', 'negative_level', 'crossed', ...BOOKLESS]),
   stray_change: reasonBits(['sequence_gap', ...BOOKLESS])
 }

@@ -167,6 +167,7 @@ export class KalshiFeed implements VenueFeed {
         ? {}
         : {
             onPolled: (...read) => history.onPolled(...read),
+            onOverdue: (slots, heardAtMs) => this.notes?.overdue(slots, heardAtMs),
             onTaken: ({ market }, book, receivedAtMs) =>
               history.wire?.rest('kalshi', receivedAtMs, formatPolledRecord({ ticker: market.symbol, book }))
           }),

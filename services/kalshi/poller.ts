@@ -22,6 +22,8 @@ export interface KalshiPollerOptions {
   onPolled?: HistoryTaps['onPolled']
   /** A book that was read over REST changed what is served; `book` is as the venue gave it. */
   onTaken?: (market: ServedMarket, book: unknown, receivedAtMs: number) => void
+  /** Books are overdue from now on; the longest overdue was read last at `heardAtMs`, our clock. */
+  onOverdue?: (slots: readonly number[], heardAtMs: number) => void
   intervalMs: number
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   now?: () => number
@@ -58,6 +60,7 @@ export class KalshiPoller {
     this.options = {
       onPolled: () => {},
       onTaken: () => {},
+      onOverdue: () => {},
       now: Date.now,
       steadyNow: performance.now.bind(performance),
       ...options
@@ -169,14 +172,22 @@ export class KalshiPoller {
   }
 
   private flagOverdue(): void {
-    const { steadyNow, markets, intervalMs, table } = this.options
+    const { now, steadyNow, markets, intervalMs, table, onOverdue } = this.options
     // The pace of the books that came tells how long a round takes; where none come, it tells no more.
     const roundMs = Math.max(this.lastRoundMs, this.round.expectedMs)
-    const oldest = steadyNow() - Math.max(3 * intervalMs, 2 * roundMs)
+    const nowMs = steadyNow()
+    const oldest = nowMs - Math.max(3 * intervalMs, 2 * roundMs)
+    const overdue: number[] = []
+    let heardMs = oldest
     for (const { slot } of markets()) {
       const polledAtMs = this.polledAtMs.get(slot)
-      if (polledAtMs !== undefined && polledAtMs < oldest) table.raise(slot, 'poll_overdue')
+      if (polledAtMs === undefined || polledAtMs >= oldest || table.verdicts.has(slot, 'poll_overdue'))
+        continue
+      heardMs = Math.min(heardMs, polledAtMs)
+      overdue.push(slot)
+      table.raise(slot, 'poll_overdue')
     }
+    if (overdue.length > 0) onOverdue(overdue, now() - Math.round(nowMs - heardMs))
   }
 
   private forgetOthers(queue: readonly ServedMarket[]): void {

@@ -54,6 +54,23 @@ export class HistoryNotes {
     })
   }
 
+  /** Books that are polled were not read in time; the last answer of the longest overdue came at `heardAtMs`. */
+  overdue(slots: readonly number[], heardAtMs: number): void {
+    const { venue, history, now } = this.options
+    history.onGap({
+      venue,
+      kind: 'disconnected',
+      connection: null,
+      subscription: null,
+      fromSequence: null,
+      toSequence: null,
+      slots,
+      startedAtMs: heardAtMs,
+      detectedAtMs: now(),
+      detail: 'Books that are polled over REST were not answered in time.'
+    })
+  }
+
   /** A trade was told; `name` is the same whenever this trade is told. */
   traded(trade: TradeNote, name: string): void {
     if (this.seen.isNew(name)) this.options.history.onTrade(trade)

@@ -20,6 +20,8 @@ t.test('a verdict says how much an instant is worth', async (t) => {
   t.equal(of(['venue_paused']), 'verified null', 'halted by the venue while the stream is well')
   t.equal(of(['market_settled']), 'verified null')
   t.equal(of([], 'poll'), 'degraded polled')
+  t.equal(of(['poll_overdue'], 'poll'), 'missing poll_overdue')
+  t.equal(of(['drift', 'poll_overdue'], 'poll'), 'missing poll_overdue')
   t.equal(of(['silent']), 'degraded silent')
   t.equal(of(['market_closed', 'drift']), 'degraded drift')
   t.equal(of(['disconnected']), 'degraded disconnected')
@@ -78,6 +80,29 @@ t.test('each change of kind ends an interval and begins the next, to the millise
   store.books.raise(slot, 'arena_full')
   store.books.touch(slot)
   t.equal(written(), before, 'the same kind goes on')
+})
+
+t.test('of one kind, polling that goes well is told apart from what is in doubt', async (t) => {
+  const { store, at, told } = tracked()
+  at.ms = 10
+  const { slot } = serve(store, market(1))
+  store.books.raise(slot, 'disconnected')
+  at.ms = 20
+  store.books.setSource(slot, 'poll')
+  store.books.clear(slot, 'disconnected')
+  at.ms = 30
+  store.books.raise(slot, 'poll_overdue')
+  at.ms = 40
+  store.books.resynced(slot)
+  at.ms = 50
+  store.books.raise(slot, 'drift')
+  t.strictSame(told(), [
+    ['1', 10, 20, 'degraded', 'disconnected'],
+    ['1', 20, 30, 'degraded', 'polled'],
+    ['1', 30, 40, 'missing', 'poll_overdue'],
+    ['1', 40, 50, 'degraded', 'polled'],
+    ['1', 50, null, 'degraded', 'drift']
+  ])
 })
 
 t.test('a clock that is put back makes no interval that ends before it begins', async (t) => {
