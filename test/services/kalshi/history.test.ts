@@ -3,9 +3,12 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import WebSocket, { WebSocketServer } from 'ws'
 import type { Config } from '../../../schemas/config.ts'
+import { HistoryRecorder } from '../../../services/history/history-recorder.ts'
 import { BLOCK_TRADE, parseRestTrade, parseTrade } from '../../../services/kalshi/parse-trade.ts'
+import { SnapshotStore } from '../../../services/snapshots/store.ts'
 import type { Simulator } from '../../../simulator/index.ts'
 import type { Happening, SimMarket, SimTrade } from '../../../simulator/model/types.ts'
+import { MemoryHistoryStore } from '../history/memory-store.ts'
 import { type recordedTaps, recordedTaps as taps } from '../venue/recorded-taps.ts'
 import { follow, until } from './live-feed.ts'
 
@@ -306,4 +309,54 @@ t.test('polled books are told, and those that change what is served are on the w
   t.same(new Set(tickers), new Set(markets().map(({ id }) => id)))
   t.equal(tickers.length, markets().length, 'one that is as it was is not written again')
   t.same(recorded.trades, [])
+})
+
+t.test('an outage of REST is missing coverage and a gap of the books that are polled', async (t) => {
+  const store = new SnapshotStore({ capacityMarkets: 64, capacityLevels: 64 * 256 })
+  const memory = new MemoryHistoryStore()
+  const recorder = new HistoryRecorder({
+    store,
+    history: memory,
+    flushMs: 10,
+    queueMax: 10_000,
+    gapFillIntervalMs: 1_000_000,
+    log: { info: () => {}, warn: () => {} },
+    now: Date.now,
+    steadyNow: performance.now.bind(performance),
+    random: () => 0
+  })
+  recorder.start()
+  t.teardown(() => recorder.stop())
+  const { onTrade, onGap, onPolled } = recorder
+  const { simulator, verdict, markets } = await follow(
+    t,
+    { rate: 0, marketsPerVenue: 3 },
+    2_000,
+    { sink: store, signer: null, history: { wire: null, onTrade, onGap, onPolled } },
+    async () => ({ KALSHI_POLL_INTERVAL_MS: 250 })
+  )
+  const outage = Date.now()
+  simulator.faults.set('kalshi', 'rest_status', { status: 503 })
+  await until(() => markets().every((one) => verdict(one)?.reason === 'poll_overdue'))
+  simulator.faults.clear('rest_status')
+  await until(() => markets().every((one) => verdict(one)?.state === 'live'))
+  await until(() => recorder.status().openGaps === 0)
+  await recorder.flush()
+  for (const { id } of markets()) {
+    const told = await memory.coverage({ marketId: `kalshi:${id}`, fromMs: outage, toMs: Date.now() + 1 })
+    t.match(
+      told.map(({ kind, reason }) => `${kind} ${reason}`),
+      ['degraded polled', 'missing poll_overdue', 'degraded polled']
+    )
+  }
+  const gaps = [...memory.gapRows.values()]
+  t.same(
+    new Set(gaps.flatMap(({ marketIds }) => marketIds)),
+    new Set(markets().map(({ id }) => `kalshi:${id}`))
+  )
+  for (const gap of gaps) {
+    t.match(gap, { kind: 'disconnected', connection: null, recoveredBy: 'rest' })
+    t.ok(gap.startedAtMs < gap.detectedAtMs - 500, 'from the last answer on')
+    t.ok((gap.endedAtMs ?? 0) > gap.detectedAtMs)
+  }
 })

@@ -30,7 +30,7 @@ export async function follow(
     ...world
   })
   const { kalshi } = simulator
-  const store = new SnapshotStore({ capacityMarkets: 64, capacityLevels: 64 * 256 })
+  const store = options.sink ?? new SnapshotStore({ capacityMarkets: 64, capacityLevels: 64 * 256 })
   const incidents = new Incidents()
   const feed = new KalshiFeed({
     sink: store,
