@@ -66,6 +66,8 @@ const JOURNALS = 'journal'
 const BOOKS = 'books'
 const HOUR_MS = 3_600_000
 const PRUNE_EVERY_MS = 600_000
+/** After the database was opened: a gateway that is restarted more often than that still deletes what is old. */
+const PRUNE_FIRST_AFTER_MS = 2_000
 const MEGABYTE = 1_000_000
 /** Of which the limit of the journals is made: only whole ones are deleted. */
 const SEGMENTS_AT_LEAST = 32
@@ -93,6 +95,7 @@ export class History implements HistoryReader {
   private readonly unlock: () => void
   private readonly opening: Opening
   private pruneTimer: NodeJS.Timeout | null = null
+  private firstPruneTimer: NodeJS.Timeout | null = null
 
   /** @throws {ConfigError} where another process records in that folder, or it cannot be written */
   constructor(options: HistoryOptions) {
@@ -188,11 +191,17 @@ export class History implements HistoryReader {
     this.opening.start()
     this.pruneTimer = setInterval(() => void this.prune(), PRUNE_EVERY_MS)
     this.pruneTimer.unref()
+    const pruneSoon = () => {
+      this.firstPruneTimer = setTimeout(() => void this.prune(), PRUNE_FIRST_AFTER_MS).unref()
+    }
+    // Stopped before it was open: there is nothing to delete from.
+    this.opening.store.then(pruneSoon, () => {})
   }
 
   /** Writes what is there, within a bounded time, and gives the folder back. */
   async stop(): Promise<void> {
     if (this.pruneTimer !== null) clearInterval(this.pruneTimer)
+    if (this.firstPruneTimer !== null) clearTimeout(this.firstPruneTimer)
     if (this.claimTimer !== null) clearInterval(this.claimTimer)
     await this.warmWriter.stop()
     this.markets.stop()

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,15 +8,18 @@ import t, { type Test } from 'tap'
 import type { RecyclerRun } from '../../../schemas/recycler.ts'
 import { History, type HistoryOptions } from '../../../services/history/history.ts'
 import { pruneJournal } from '../../../services/history/journal/prune.ts'
+import { JournalReader } from '../../../services/history/journal/reader.ts'
+import { JournalWriter } from '../../../services/history/journal/writer.ts'
 import { Opening } from '../../../services/history/opening.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
 import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
-import { coverageRow, gapRow } from '../../fake-history.ts'
+import { coverageRow, gapRow, snapshotRow } from '../../fake-history.ts'
 import { market, serve, testConfig } from '../../helper.ts'
 
 const log = { info() {}, warn() {}, error() {} }
 const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 const ID = 'kalshi:A'
 const AT = Date.UTC(2026, 0, 5, 12)
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/none'
@@ -202,6 +206,44 @@ t.test('a book of which the log was deleted', async (t) => {
   await t.rejects(at(AT + 999), { code: 'BOOK_UNKNOWN' }, 'before the recording began')
   await t.rejects(at(AT + HOUR_MS), { code: 'BOOK_UNKNOWN' }, 'when nothing was recorded')
   t.match(await at(AT + 2 * HOUR_MS + 1_000), { marketId: market(1).id })
+})
+
+t.test('old history is deleted soon after the database is open, as the settings say', async (t) => {
+  const dataDir = t.testdir()
+  const folder = join(dataDir, 'journal')
+  const nowMs = AT + 100 * DAY_MS
+  const ago = (hours: number) => nowMs - hours * HOUR_MS
+  const journal = async (name: string, atMs: number, bytes: number) => {
+    const writer = new JournalWriter({ folder, name, flushMs: 1_000, onHole: () => {}, log })
+    await writer.start()
+    writer.append('frame', atMs, 1, randomBytes(bytes))
+    await writer.stop()
+    return async () => (await new JournalReader({ folder, name }).segments()).length
+  }
+  const old = await journal('old', ago(6), 10)
+  const bulky = await journal('bulky', ago(4), 17_000_000)
+  const small = await journal('small', ago(3), 10)
+  const before = await openHistory({ databaseUrl: '', dataDir, log })
+  const rows = [ago(49), ago(47), ago(47) + 1, ago(1), ago(1) + 1].map((atMs) => snapshotRow(ID, atMs))
+  await before.writeSnapshots(rows)
+  await before.close()
+
+  const settings = testConfig({
+    DATA_DIR: dataDir,
+    JOURNAL_RETENTION_HOURS: 5,
+    JOURNAL_MAX_MB: 16,
+    SNAPSHOT_RETENTION_DAYS: 2,
+    SNAPSHOT_THIN_AFTER_HOURS: 2
+  })
+  const history = newHistory(dataDir, '', { settings, now: () => nowMs })
+  t.teardown(() => history.stop())
+  await history.start()
+  await until(() => history.status().engine !== null)
+  const query = { marketId: ID, fromMs: 0, toMs: nowMs, source: null, limit: 9, cursor: null }
+  const kept = async () => (await history.store.snapshots(query)).rows.map(({ atMs }) => atMs)
+  while ((await kept()).length > 3) await sleep(20)
+  t.strictSame(await kept(), [ago(47) + 1, ago(1), ago(1) + 1], 'one too old, one thinned')
+  t.same([await old(), await bulky(), await small()], [0, 0, 1], 'one too old, one too much')
 })
 
 t.test('an embedded database', async (t) => {
