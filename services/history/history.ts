@@ -12,13 +12,13 @@ import { BookLogWriter } from './book-log/writer.ts'
 import { assembleCoverage, HOLE_KINDS, holesOf } from './coverage.ts'
 import type { FetchTrades } from './gap-filler.ts'
 import { HistoryRecorder, type HistoryRecorderStatus } from './history-recorder.ts'
-import { pruneJournal } from './journal/prune.ts'
 import { JournalReader } from './journal/reader.ts'
 import type { JournalHole } from './journal/record.ts'
 import { JournalWriter, type JournalWriterStatus } from './journal/writer.ts'
 import { JournalTap } from './journal-tap.ts'
 import { MarketJournal } from './market-journal.ts'
 import { Opening } from './opening.ts'
+import { Pruner } from './pruner.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
 import { readGaps } from './read/summary.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
@@ -64,10 +64,6 @@ export interface HistoryStatus {
 const JOURNALS = 'journal'
 /** The book log is a journal of its own, beside those of the venues. */
 const BOOKS = 'books'
-const HOUR_MS = 3_600_000
-const PRUNE_EVERY_MS = 600_000
-/** After the database was opened: a gateway that is restarted more often than that still deletes what is old. */
-const PRUNE_FIRST_AFTER_MS = 2_000
 const MEGABYTE = 1_000_000
 /** Of which the limit of the journals is made: only whole ones are deleted. */
 const SEGMENTS_AT_LEAST = 32
@@ -94,8 +90,7 @@ export class History implements HistoryReader {
   private claimTimer: NodeJS.Timeout | null = null
   private readonly unlock: () => void
   private readonly opening: Opening
-  private pruneTimer: NodeJS.Timeout | null = null
-  private firstPruneTimer: NodeJS.Timeout | null = null
+  private readonly pruner: Pruner
 
   /** @throws {ConfigError} where another process records in that folder, or it cannot be written */
   constructor(options: HistoryOptions) {
@@ -112,6 +107,7 @@ export class History implements HistoryReader {
     assertDataDir(dataDir, databaseUrl === '' ? [...journals, DATABASE_FOLDER] : journals)
     this.unlock = lockDataDir(dataDir, JOURNALS)
     this.opening = new Opening({ databaseUrl, dataDir, log, now, steadyNow })
+    this.pruner = new Pruner({ folder, settings, opening: this.opening, log, now })
     const journal = (name: string, venue: Venue | null, onHole = () => {}) => {
       const writer = new JournalWriter({
         folder,
@@ -189,19 +185,12 @@ export class History implements HistoryReader {
     this.markets.start()
     this.recorder.start()
     this.opening.start()
-    this.pruneTimer = setInterval(() => void this.prune(), PRUNE_EVERY_MS)
-    this.pruneTimer.unref()
-    const pruneSoon = () => {
-      this.firstPruneTimer = setTimeout(() => void this.prune(), PRUNE_FIRST_AFTER_MS).unref()
-    }
-    // Stopped before it was open: there is nothing to delete from.
-    this.opening.store.then(pruneSoon, () => {})
+    this.pruner.start()
   }
 
   /** Writes what is there, within a bounded time, and gives the folder back. */
   async stop(): Promise<void> {
-    if (this.pruneTimer !== null) clearInterval(this.pruneTimer)
-    if (this.firstPruneTimer !== null) clearTimeout(this.firstPruneTimer)
+    this.pruner.stop()
     if (this.claimTimer !== null) clearInterval(this.claimTimer)
     await this.warmWriter.stop()
     this.markets.stop()
@@ -290,26 +279,5 @@ export class History implements HistoryReader {
     if (this.warm?.size !== 0 || this.claimTimer === null) return
     clearInterval(this.claimTimer)
     this.claimTimer = null
-  }
-
-  private async prune(): Promise<void> {
-    const { settings, log, now } = this.options
-    const nowMs = now()
-    try {
-      const { deleted } = await pruneJournal({
-        folder: this.journalFolder,
-        maxAgeMs: settings.JOURNAL_RETENTION_HOURS * HOUR_MS,
-        maxBytes: settings.JOURNAL_MAX_MB * MEGABYTE,
-        nowMs
-      })
-      const rows = await this.opening.opened?.prune({
-        deleteBeforeMs: nowMs - settings.SNAPSHOT_RETENTION_DAYS * 24 * HOUR_MS,
-        thinBeforeMs: nowMs - settings.SNAPSHOT_THIN_AFTER_HOURS * HOUR_MS
-      })
-      if (deleted.length > 0 || (rows ?? 0) > 0)
-        log.info({ segments: deleted.length, rows }, 'old history was deleted')
-    } catch (error) {
-      log.warn({ error: String(error) }, 'old history could not be deleted: it is tried again')
-    }
   }
 }
