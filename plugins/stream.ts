@@ -45,7 +45,8 @@ export default fp(
         subscriptions: config.STREAM_SUBSCRIPTIONS_MAX,
         bufferBytes: config.STREAM_CLIENT_BUFFER_MAX,
         stallTimeoutMs: config.STREAM_STALL_TIMEOUT_MS,
-        idleTimeoutMs: config.STREAM_IDLE_TIMEOUT_MS
+        idleTimeoutMs: config.STREAM_IDLE_TIMEOUT_MS,
+        keepAliveMs: config.STREAM_KEEP_ALIVE_MS
       },
       defaults: {
         depth: DEPTH_DEFAULT,

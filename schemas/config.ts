@@ -242,6 +242,12 @@ export const ConfigSchema = Type.Object({
     maximum: MAX_TIMER_MS,
     default: 30_000
   }),
+  STREAM_KEEP_ALIVE_MS: Type.Integer({
+    description: 'Time between two pings to a client; shorter than STREAM_IDLE_TIMEOUT_MS, milliseconds',
+    minimum: 100,
+    maximum: MAX_TIMER_MS,
+    default: 20_000
+  }),
   STREAM_IDLE_TIMEOUT_MS: Type.Integer({
     description:
       'A client that is not heard of for this long, not even by an answer to a ping, or that has no subscription for ' +

@@ -250,7 +250,9 @@ export const CLOSE_CODES = {
   /** It sent nonsense again and again. */
   abuse: 4002,
   /** It had no subscription for too long. */
-  idle: 4003
+  idle: 4003,
+  /** It answered no ping for too long. */
+  silent: 4004
 } as const
 
 const schemas = [

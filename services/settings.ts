@@ -47,6 +47,7 @@ export function readSettings(environment: Record<string, string | undefined>): C
   assertRedisUrl(config)
   assertVenues(config)
   assertRole(config)
+  assertKeepAlive(config)
   if ((config.KALSHI_API_KEY === '') !== (config.KALSHI_API_SECRET === '')) {
     const [missing, present] =
       config.KALSHI_API_KEY === ''
@@ -115,6 +116,13 @@ function assertVenues({ VENUES }: Config): void {
 function assertRole({ ROLE, REDIS_URL }: Config): void {
   if (ROLE !== 'all' && REDIS_URL === '')
     throw new ConfigError(`ROLE ${ROLE} needs REDIS_URL: set it, or leave ROLE out to run alone`)
+}
+
+function assertKeepAlive({ STREAM_KEEP_ALIVE_MS, STREAM_IDLE_TIMEOUT_MS }: Config): void {
+  if (STREAM_KEEP_ALIVE_MS >= STREAM_IDLE_TIMEOUT_MS)
+    throw new ConfigError(
+      `STREAM_KEEP_ALIVE_MS ${STREAM_KEEP_ALIVE_MS} must be below STREAM_IDLE_TIMEOUT_MS, which is ${STREAM_IDLE_TIMEOUT_MS}`
+    )
 }
 
 function validate(given: Record<string, string>): Config {

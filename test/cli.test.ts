@@ -119,6 +119,10 @@ t.test('a malformed setting ends the start with one sentence that names it, and 
     ],
     [{ CORS_ORIGINS: '*' }, /^crossbook: CORS_ORIGINS [^\n]* but holds "\*"$/],
     [{ CORS_ORIGINS: 'https://a.example/' }, /^crossbook: CORS_ORIGINS [^\n]*$/],
+    [
+      { STREAM_KEEP_ALIVE_MS: '5000', STREAM_IDLE_TIMEOUT_MS: '5000' },
+      /^crossbook: STREAM_KEEP_ALIVE_MS 5000 must be below STREAM_IDLE_TIMEOUT_MS, which is 5000$/
+    ],
     [{ VENUES: 'kalshi,kalshi' }, /^crossbook: VENUES must name each venue once, but names kalshi twice$/],
     [{ OPERATOR_API_KEY: 's3cret' }, /^crossbook: OPERATOR_API_KEY [^\n]*$/],
     [{ HOST: '203.0.113.1' }, /^crossbook: HOST 203.0.113.1 is no address of this machine: [^\n]*$/]

@@ -15,6 +15,8 @@ export interface ClientLimits {
   bufferBytes: number
   stallTimeoutMs: number
   idleTimeoutMs: number
+  /** A ping this often. */
+  keepAliveMs: number
 }
 
 export interface StreamClientOptions {
@@ -185,9 +187,9 @@ export class StreamClient {
     if (this.closingAtMs !== null) {
       if (nowMs - this.closingAtMs > CLOSE_MS) transport.terminate()
     } else if (nowMs - this.flowedAtMs > limits.stallTimeoutMs) this.close('stalled')
-    else if (nowMs - this.heardAtMs > limits.idleTimeoutMs) transport.terminate()
+    else if (nowMs - this.heardAtMs > limits.idleTimeoutMs) this.close('silent')
     else if (nowMs - this.subscribedAtMs > limits.idleTimeoutMs) this.close('idle')
-    else if (nowMs - this.probedAtMs > limits.idleTimeoutMs / 3) {
+    else if (nowMs - this.probedAtMs > limits.keepAliveMs) {
       this.probedAtMs = nowMs
       transport.probe()
     }

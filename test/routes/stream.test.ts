@@ -206,7 +206,10 @@ t.test('more clients than are allowed, and more questions, are refused in clear 
 })
 
 t.test('a client without a subscription, or without a sign of life, is closed after its time', async (t) => {
-  const { app, address } = await served(t, 1, { STREAM_IDLE_TIMEOUT_MS: 1_000 })
+  const { app, address } = await served(t, 1, {
+    STREAM_IDLE_TIMEOUT_MS: 1_000,
+    STREAM_KEEP_ALIVE_MS: 300
+  })
   const idle = await new Client(address).ask()
   const silent = await new Client(address).ask(BOOKS)
   const there = await new Client(address).ask(BOOKS)
@@ -216,6 +219,9 @@ t.test('a client without a subscription, or without a sign of life, is closed af
   t.same(idle.closed, [...CLOSE_REASONS.idle])
   t.equal(there.closed, null)
   t.equal(there.socket.readyState, WebSocket.OPEN)
+  silent.socket.resume()
+  await until(() => silent.closed !== null)
+  t.same(silent.closed, [...CLOSE_REASONS.silent])
 })
 
 t.test('closing the gateway takes leave of every client in time', async (t) => {

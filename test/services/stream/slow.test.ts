@@ -2,7 +2,13 @@ import t from 'tap'
 import { differences } from './held-stream.ts'
 import { disturb, listen, randomFrom, turns, world } from './world.ts'
 
-const LIMITS = { subscriptions: 10, bufferBytes: 64 << 10, stallTimeoutMs: 30_000, idleTimeoutMs: 60_000 }
+const LIMITS = {
+  subscriptions: 10,
+  bufferBytes: 64 << 10,
+  stallTimeoutMs: 30_000,
+  idleTimeoutMs: 60_000,
+  keepAliveMs: 20_000
+}
 /** A message may begin while there is room, so this is what may wait at most. */
 const BOUND_BYTES = LIMITS.bufferBytes + (140 << 10)
 

@@ -95,7 +95,13 @@ export function world(t: Test, markets: number, overrides: Partial<StreamHubOpti
     topicsMax: 100,
     lingerMs: 60_000,
     rings: { messages: 20_000, bytes: 64 << 20 },
-    limits: { subscriptions: 10, bufferBytes: 256 << 10, stallTimeoutMs: 30_000, idleTimeoutMs: 60_000 },
+    limits: {
+      subscriptions: 10,
+      bufferBytes: 256 << 10,
+      stallTimeoutMs: 30_000,
+      idleTimeoutMs: 60_000,
+      keepAliveMs: 20_000
+    },
     defaults: { depth: 10, depthIntervalMs: 1_000, healthIntervalMs: 5_000, tickerIntervalMs: 1_000 },
     log: { error: (details) => errors.push(details) },
     ...overrides
