@@ -380,7 +380,9 @@ t.test('GET /v1/markets.ndjson', async (t) => {
   })
 
   t.test('stops when the client goes, and waits while it does not read', async (t) => {
-    for (let n = 200; n < 2_000; n++) serve(app.snapshotStore, market(n))
+    // 36 MB: more than any kernel's buffers take for a client that does not read.
+    const title = 'long '.repeat(4_000)
+    for (let n = 200; n < 2_000; n++) serve(app.snapshotStore, market(n, { title }))
     await app.listen({ port: 0, host: '127.0.0.1' })
     const { port } = app.server.address() as AddressInfo
     const connected = once(app.server, 'connection')
