@@ -3,21 +3,7 @@ import { BodyWriter } from '../../../services/stream/bodies.ts'
 import { Topic } from '../../../services/stream/topic.ts'
 import { market, serve } from '../../helper.ts'
 import { differences } from './held-stream.ts'
-import { listen, turns, type World, world } from './world.ts'
-
-const DEFAULTS = { depth: 10, depthIntervalMs: 100, healthIntervalMs: 100, tickerIntervalMs: 100 }
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
-const slotOf = ({ store, ids }: World, n = 0) => store.get(ids[n] as string)?.slot as number
-
-function setBid(here: World, price: number, size: number, n = 0): void {
-  const { books } = here.store
-  books.arena.setLevel(slotOf(here, n), 0, price, size)
-  books.touch(slotOf(here, n))
-}
+import { listen, PACED, setBid, slotOf, turns, until, world } from './world.ts'
 
 /** Makes a method throw so many times, and then do what it does. Returns how often it is still to throw. */
 function breaks<Name extends string>(
@@ -118,7 +104,7 @@ const bidsOf = (one: ReturnType<typeof listen>, id: string) =>
   )
 
 t.test('a ticker whose writing failed comes at the next tick, and costs the others nothing', async (t) => {
-  const here = world(t, 3, { defaults: DEFAULTS })
+  const here = world(t, 3, { defaults: PACED })
   const { hub, ids } = here
   const one = listen(hub, { channel: 'ticker', markets: ids })
   await turns()
@@ -134,7 +120,7 @@ t.test('a ticker whose writing failed comes at the next tick, and costs the othe
 })
 
 t.test('tickers of a message that could not be put together come at the next tick', async (t) => {
-  const here = world(t, 2, { defaults: DEFAULTS })
+  const here = world(t, 2, { defaults: PACED })
   const { hub, ids } = here
   const one = listen(hub, { channel: 'ticker', markets: ids })
   await turns()
@@ -145,7 +131,7 @@ t.test('tickers of a message that could not be put together come at the next tic
 })
 
 t.test('a ticker that always fails is tried once a tick, and the others come', async (t) => {
-  const here = world(t, 2, { defaults: DEFAULTS })
+  const here = world(t, 2, { defaults: PACED })
   const { hub, ids } = here
   const one = listen(hub, { channel: 'ticker', markets: ids })
   await turns()
@@ -162,7 +148,7 @@ t.test('a ticker that always fails is tried once a tick, and the others come', a
     setBid(here, 4_000 + told * 100, 1_000_000, 1)
     await until(() => bidsOf(one, ids[1] as string).length === told)
   }
-  const ticks = (performance.now() - startMs) / DEFAULTS.tickerIntervalMs
+  const ticks = (performance.now() - startMs) / PACED.tickerIntervalMs
   const { failed } = hub.status().tickers
   t.ok(failed >= 3 && failed <= ticks + 1, `${failed} in ${ticks} ticks`)
   t.equal(here.errors.length, 1)

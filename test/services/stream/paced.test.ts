@@ -1,20 +1,6 @@
 import t from 'tap'
 import { bestPrices, tickerFault } from '../../../services/stream/ticker-check.ts'
-import { type Listener, listen, turns, type World, world } from './world.ts'
-
-const DEFAULTS = { depth: 10, depthIntervalMs: 100, healthIntervalMs: 100, tickerIntervalMs: 100 }
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
-const slotOf = ({ store, ids }: World, n = 0) => store.get(ids[n] as string)?.slot as number
-
-function setBid(here: World, price: number, size: number, n = 0): void {
-  const { books } = here.store
-  books.arena.setLevel(slotOf(here, n), 0, price, size)
-  books.touch(slotOf(here, n))
-}
+import { type Listener, listen, PACED, setBid, slotOf, turns, until, world } from './world.ts'
 
 /** Tickers that came live, each as its best bid and size. */
 function quotesOf(listener: Listener): string[] {
@@ -43,7 +29,7 @@ t.test('prices that must not go out are recognised', async (t) => {
 t.test(
   'a ticker comes once an interval with the latest state, and only when it says something new',
   async (t) => {
-    const here = world(t, 2, { defaults: DEFAULTS })
+    const here = world(t, 2, { defaults: PACED })
     const { hub, store } = here
     const one = listen(hub, { channel: 'ticker', markets: here.ids })
     t.match(one.messages[1], {
@@ -78,7 +64,7 @@ t.test(
 t.test(
   'a ticker that must not go out is withheld and counted, and comes when it is sound again',
   async (t) => {
-    const here = world(t, 1, { defaults: DEFAULTS })
+    const here = world(t, 1, { defaults: PACED })
     const { hub, store } = here
     const one = listen(hub, { channel: 'ticker', markets: here.ids })
     setBid(here, 4_600, 1_000_000)
@@ -94,7 +80,7 @@ t.test(
 )
 
 t.test('the compatibility form has numbers, and only live books', async (t) => {
-  const here = world(t, 1, { defaults: DEFAULTS })
+  const here = world(t, 1, { defaults: PACED })
   const one = listen(here.hub, { channel: 'ticker', markets: here.ids, form: 'summary' })
   t.match(one.messages[1], {
     tickers: [
@@ -119,7 +105,7 @@ t.test('the compatibility form has numbers, and only live books', async (t) => {
 t.test(
   'one tick writes a ticker once, however many take it, and groups have it at different times',
   async (t) => {
-    const here = world(t, 1, { defaults: { ...DEFAULTS, tickerIntervalMs: 400 } })
+    const here = world(t, 1, { defaults: { ...PACED, tickerIntervalMs: 400 } })
     const clients = Array.from({ length: 150 }, () =>
       listen(here.hub, { channel: 'ticker', venue: 'kalshi' })
     )
@@ -133,7 +119,7 @@ t.test(
 )
 
 t.test('depth is the top of the book at the rate and to the depth that were asked', async (t) => {
-  const here = world(t, 1, { defaults: DEFAULTS })
+  const here = world(t, 1, { defaults: PACED })
   const one = listen(here.hub, { channel: 'depth', markets: here.ids, depth: 2, intervalMs: 100 })
   t.match(one.messages[1], {
     type: 'snapshot',
@@ -158,7 +144,7 @@ t.test('depth is the top of the book at the rate and to the depth that were aske
 })
 
 t.test('whoever came between two ticks is told when what it saw is no longer so', async (t) => {
-  const here = world(t, 1, { defaults: { ...DEFAULTS, tickerIntervalMs: 300 } })
+  const here = world(t, 1, { defaults: { ...PACED, tickerIntervalMs: 300 } })
   const first = listen(here.hub, { channel: 'ticker', markets: here.ids })
   setBid(here, 4_100, 1_000_000)
   await until(() => quotesOf(first).length === 1)
@@ -171,7 +157,7 @@ t.test('whoever came between two ticks is told when what it saw is no longer so'
 })
 
 t.test('markets enter and leave a filter by what they are', async (t) => {
-  const here = world(t, 3, { defaults: DEFAULTS })
+  const here = world(t, 3, { defaults: PACED })
   const one = listen(here.hub, { channel: 'depth', filter: { state: 'live' }, depth: 1 })
   t.match(one.messages[0], { markets: 3 })
   here.store.books.raise(slotOf(here, 1), 'disconnected')
@@ -184,7 +170,7 @@ t.test('markets enter and leave a filter by what they are', async (t) => {
 })
 
 t.test('a market that joins is told to those who came before it, whoever is told it first', async (t) => {
-  const here = world(t, 2, { defaults: DEFAULTS })
+  const here = world(t, 2, { defaults: PACED })
   const slot = slotOf(here, 1)
   here.store.books.raise(slot, 'disconnected')
   const question = { channel: 'ticker', filter: { state: 'live' } } as const
@@ -202,7 +188,7 @@ t.test(
   'when many questions are due at once, a turn tells a share of them, and none is left out',
   async (t) => {
     const clock = { ms: 1_000 }
-    const here = world(t, 30, { defaults: DEFAULTS, steadyNow: () => clock.ms })
+    const here = world(t, 30, { defaults: PACED, steadyNow: () => clock.ms })
     const { hub, ids } = here
     const clients = ids.map((_, n) => listen(hub, { channel: 'depth', markets: ids, depth: 1 + n }))
     // None is due before all are.
@@ -236,7 +222,7 @@ t.test(
 )
 
 t.test('questions that are asked and left again and again neither pile up nor go on for ever', async (t) => {
-  const here = world(t, 3, { defaults: DEFAULTS })
+  const here = world(t, 3, { defaults: PACED })
   const { hub, ids } = here
   const one = listen(hub, { channel: 'book', markets: ids })
   let refused = 0

@@ -163,3 +163,19 @@ export function randomFrom(seed: number): () => number {
     return state / 2 ** 32
   }
 }
+
+/** What comes at intervals comes ten times a second. */
+export const PACED = { depth: 10, depthIntervalMs: 100, healthIntervalMs: 100, tickerIntervalMs: 100 }
+
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+export const slotOf = ({ store, ids }: World, n = 0) => store.get(ids[n] as string)?.slot as number
+
+/** Changes a bid for YES of the nth market, and tells of it. */
+export function setBid(here: World, price: number, size: number, n = 0): void {
+  const { books } = here.store
+  books.arena.setLevel(slotOf(here, n), 0, price, size)
+  books.touch(slotOf(here, n))
+}
