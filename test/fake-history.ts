@@ -17,8 +17,11 @@ export class FakeHistory implements HistoryReader {
   readonly books: BookAt[] = []
 
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
-    const recordedFromMs = await this.store.recordedFrom(marketId)
-    return { recordedFromMs, intervals: await this.store.coverage({ marketId, ...range }) }
+    const recorded = await this.store.recordedSpan(marketId)
+    return {
+      recordedFromMs: recorded?.fromMs ?? null,
+      intervals: await this.store.coverage({ marketId, ...range })
+    }
   }
 
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {

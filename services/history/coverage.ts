@@ -1,5 +1,12 @@
 import { REASONS, reasonBit, reasonBits, type VerdictSource } from '../integrity/verdict.ts'
-import type { CoverageKind, CoverageRecord, GapRecord, SessionRecord, TimeRange } from './records.ts'
+import type {
+  CoverageKind,
+  CoverageRecord,
+  GapRecord,
+  RecordedSpan,
+  SessionRecord,
+  TimeRange
+} from './records.ts'
 
 /** How much one instant of a market is worth, and why it is not worth more. */
 export interface CoverageState {
@@ -56,9 +63,10 @@ export function holesOf(gaps: readonly GapRecord[], nowMs: number): CoverageHole
 /**
  * Puts together what covers a range from the rows of one market as they were written: gapless over what was recorded.
  * An interval without an end goes on to its session's end or, where that session died, to its last heartbeat; from
- * there to the market's next record the range is `missing`, `not_recorded`. So is it from `recordedFromMs`, where
- * recording of the market began, to the first row that is given; nothing is said of the time before. `sessions` are
- * those of the rows; `liveSessionId` is the session that still runs, whose open interval reaches to now.
+ * there to the market's next record the range is `missing`, `not_recorded`. `recorded` tells of the rows beside those of
+ * the range: from where recording of the market began to the first row, and from the last row to one that comes later,
+ * it is `missing` too; nothing is said of the time before the first and after the last of all. `sessions` are those of
+ * the rows; `liveSessionId` is the session that still runs, whose open interval reaches to now.
  */
 export function assembleCoverage(
   rows: readonly CoverageRecord[],
@@ -66,28 +74,29 @@ export function assembleCoverage(
   range: TimeRange,
   nowMs: number,
   {
-    recordedFromMs = null,
+    recorded = null,
     liveSessionId = null,
     holes = []
-  }: { recordedFromMs?: number | null; liveSessionId?: string | null; holes?: readonly CoverageHole[] } = {}
+  }: { recorded?: RecordedSpan | null; liveSessionId?: string | null; holes?: readonly CoverageHole[] } = {}
 ): Coverage {
   const ordered = [...rows].sort((a, b) => a.fromMs - b.fromMs || (a.toMs ?? nowMs) - (b.toMs ?? nowMs))
   const bySession = new Map(sessions.map((session) => [session.sessionId, session]))
   const endMs = Math.min(range.toMs, nowMs)
   const whole: CoverageInterval[] = []
-  const first = ordered[0]
-  if (first !== undefined && recordedFromMs !== null)
-    whole.push({ fromMs: recordedFromMs, toMs: first.fromMs, kind: 'missing', reason: 'not_recorded' })
+  const laterMs = recorded !== null && recorded.lastFromMs >= range.toMs ? recorded.lastFromMs : null
+  const firstMs = ordered[0]?.fromMs ?? laterMs
+  if (firstMs !== null && recorded !== null)
+    whole.push({ fromMs: recorded.fromMs, toMs: firstMs, kind: 'missing', reason: 'not_recorded' })
   ordered.forEach((row, index) => {
-    const next = ordered[index + 1]
+    const nextMs = ordered[index + 1]?.fromMs ?? laterMs
     const isLive = row.sessionId === liveSessionId
-    const untilMs = next?.fromMs ?? (row.toMs === null ? nowMs : row.toMs)
+    const untilMs = nextMs ?? (row.toMs === null ? nowMs : row.toMs)
     const toMs = Math.max(
       row.fromMs,
       Math.min(untilMs, row.toMs ?? lastSign(bySession.get(row.sessionId), isLive, nowMs))
     )
     whole.push({ fromMs: row.fromMs, toMs, kind: row.kind, reason: row.reason })
-    const isFollowed = next !== undefined || isSucceeded(row, sessions, isLive)
+    const isFollowed = nextMs !== null || isSucceeded(row, sessions, isLive)
     if (isFollowed) whole.push({ fromMs: toMs, toMs: untilMs, kind: 'missing', reason: 'not_recorded' })
   })
   const intervals = joined(whole.map((one) => clipped(one, { fromMs: range.fromMs, toMs: endMs })))

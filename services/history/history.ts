@@ -232,19 +232,19 @@ export class History implements HistoryReader {
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
     const { store } = this
     await this.recorder.flush()
-    const [rows, recordedFromMs, sessions, gaps] = await Promise.all([
+    const [rows, recorded, sessions, gaps] = await Promise.all([
       store.coverage({ ...range, marketId }),
-      store.recordedFrom(marketId),
+      store.recordedSpan(marketId),
       store.sessions(range),
       readGaps(this, marketId, range, HOLE_KINDS)
     ])
     const nowMs = Math.min(this.options.now(), this.recorder.recordedToMs)
     const { intervals } = assembleCoverage(rows, sessions, range, nowMs, {
-      recordedFromMs,
+      recorded,
       liveSessionId: this.recorder.sessionId,
       holes: holesOf(gaps, nowMs)
     })
-    return { recordedFromMs, intervals }
+    return { recordedFromMs: recorded?.fromMs ?? null, intervals }
   }
 
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {

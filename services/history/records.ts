@@ -115,6 +115,12 @@ export interface CoverageRecord {
   reason: string | null
 }
 
+/** When recording of a market began, as far as its rows are kept, and when its last interval of coverage did. */
+export interface RecordedSpan {
+  fromMs: number
+  lastFromMs: number
+}
+
 /** What a venue said of a market from an instant on. */
 export interface MarketMetaRecord {
   marketId: string
@@ -232,10 +238,12 @@ export interface HistoryStore {
   gaps(query: GapQuery): Promise<GapRecord[]>
   /** Gaps without an end. */
   openGaps(): Promise<GapRecord[]>
-  /** Intervals that overlap the range, oldest first, as they were written. */
+  /**
+   * Intervals that overlap the range, oldest first, as they were written; of one whose beginning is deleted, the rest.
+   */
   coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]>
-  /** Start of the first interval of a market that is kept; null when there is none. */
-  recordedFrom(marketId: string): Promise<number | null>
+  /** Null for a market without intervals. */
+  recordedSpan(marketId: string): Promise<RecordedSpan | null>
   /** Ids of the markets that were recorded, or should have been, at any time of a range; in order. */
   coveredMarkets(range: TimeRange): Promise<string[]>
   sessions(range: TimeRange): Promise<SessionRecord[]>

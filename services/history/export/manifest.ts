@@ -44,14 +44,14 @@ export async function readManifestCoverage(
   const coverage: Manifest['coverage'] = {}
   for (const marketId of markets) {
     const rows = await history.coverage({ ...range, marketId })
-    const recordedFromMs = await history.recordedFrom(marketId)
+    const recorded = await history.recordedSpan(marketId)
     const holes = holesOf(
       gaps.filter((gap) => concerns(gap, marketId)),
       nowMs
     )
-    const { intervals } = assembleCoverage(rows, sessions, range, nowMs, { recordedFromMs, holes })
+    const { intervals } = assembleCoverage(rows, sessions, range, nowMs, { recorded, holes })
     coverage[marketId] = {
-      recordedFrom: recordedFromMs === null ? null : isoTime(recordedFromMs),
+      recordedFrom: recorded === null ? null : isoTime(recorded.fromMs),
       intervals: intervals.map(({ fromMs, toMs, kind, reason }) => ({
         from: isoTime(fromMs),
         to: isoTime(toMs),

@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
-import type { CoverageRecord, SessionRecord, TimeRange } from '../records.ts'
+import type { CoverageRecord, RecordedSpan, SessionRecord, TimeRange } from '../records.ts'
 import { overlaps } from './gaps.ts'
 import { keyOf, type MarketKeys } from './market-keys.ts'
+import { deletedBefore } from './prune.ts'
 import { batchOf, type Columns, lastOfEach, namesOf, storable } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
 
@@ -37,39 +38,44 @@ export async function writeCoverage(
     do update set to_ms = excluded.to_ms, kind = excluded.kind, reason = excluded.reason`.execute(db)
 }
 
-/** Intervals of a market that overlap a range, oldest first. */
+/** What is left of an interval where the rows of its beginning are deleted: of that nothing can be shown any more. */
+const KEPT_FROM = sql<number>`greatest(from_ms, ${deletedBefore()})`
+
+/** Intervals of a market that overlap a range, oldest first, as far as the rows that they speak of are kept. */
 export async function readCoverage(
   db: Kysely<Tables>,
   query: TimeRange & { marketId: string }
 ): Promise<CoverageRecord[]> {
   const rows = await db
     .selectFrom('coverage')
-    .selectAll()
+    .select(['session_id', 'to_ms', 'kind', 'reason'])
+    .select(KEPT_FROM.as('kept_from_ms'))
     .where('market_key', '=', keyOf(query.marketId))
     .where(overlaps(query, 'from_ms', 'to_ms'))
+    .where(sql<boolean>`${KEPT_FROM} < coalesce(to_ms, ${query.toMs}::bigint)`)
+    .where(KEPT_FROM, '<', query.toMs)
     .orderBy('from_ms')
     .orderBy('session_id')
     .execute()
   return rows.map((row) => ({
     marketId: query.marketId,
     sessionId: row.session_id,
-    fromMs: row.from_ms,
+    fromMs: row.kept_from_ms,
     toMs: row.to_ms,
     kind: row.kind as CoverageRecord['kind'],
     reason: row.reason
   }))
 }
 
-/** Start of the first interval of a market; null when there is none. */
-export async function readRecordedFrom(db: Kysely<Tables>, marketId: string): Promise<number | null> {
-  const row = await db
-    .selectFrom('coverage')
-    .select('from_ms')
-    .where('market_key', '=', keyOf(marketId))
-    .orderBy('from_ms')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.from_ms ?? null
+/** When the first interval of a market begins, as far as it is kept, and when the last one does; null without any. */
+export async function readRecordedSpan(db: Kysely<Tables>, marketId: string): Promise<RecordedSpan | null> {
+  const { rows } = await sql<{ from_ms: number | null; last_from_ms: number | null }>`
+    select greatest(min(from_ms), ${deletedBefore()}) as from_ms,
+      greatest(max(from_ms), ${deletedBefore()}) as last_from_ms
+    from coverage where market_key = ${keyOf(marketId)} having count(*) > 0`.execute(db)
+  const [row] = rows
+  if (row === undefined || row.from_ms === null || row.last_from_ms === null) return null
+  return { fromMs: row.from_ms, lastFromMs: row.last_from_ms }
 }
 
 /**

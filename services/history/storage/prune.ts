@@ -11,6 +11,11 @@ const THIN_WINDOW_MS = 5 * MINUTE_MS
 const THINNED = 'snapshots thinned'
 /** Up to where that was begun: written before the first row goes, so that no reader takes what is left for all. */
 const THINNING = 'snapshots being thinned'
+/** Up to where rows were deleted; written before the first one goes, like that of thinning. */
+const DELETING = 'rows being deleted'
+
+/** SQL for the database's own clock. */
+const DATABASE_NOW_MS = sql<number>`(extract(epoch from now()) * 1000)::bigint`
 
 export interface Pruning {
   db: Kysely<Tables>
@@ -23,13 +28,19 @@ export async function prune(
   limits: { deleteBeforeMs: number; thinBeforeMs: number }
 ): Promise<number> {
   const { deleteBeforeMs } = limits
-  let removed = 0
   let keptFromMs = deleteBeforeMs
+  const compressed = new Set<TimeTable>()
+  for (const table of Object.keys(TIME_TABLES) as TimeTable[]) {
+    // A compressed day goes as a whole, later; until then what is said of its time stays too.
+    if (!(await layout.isCompressed(table, deleteBeforeMs))) continue
+    compressed.add(table)
+    keptFromMs = startOfDay(deleteBeforeMs)
+  }
+  await keepProgress(db, DELETING, keptFromMs)
+  let removed = 0
   for (const table of Object.keys(TIME_TABLES) as TimeTable[]) {
     removed += await layout.dropBefore(table, deleteBeforeMs)
-    // A compressed day goes as a whole, later; until then what is said of its time stays too.
-    if (await layout.isCompressed(table, deleteBeforeMs)) keptFromMs = startOfDay(deleteBeforeMs)
-    else removed += await deleteRows(layout, table, deleteBeforeMs)
+    if (!compressed.has(table)) removed += await deleteRows(layout, table, deleteBeforeMs)
   }
   removed += await deleteRecords(db, keptFromMs)
   return removed + (await thin({ db, layout }, limits.thinBeforeMs))
@@ -120,6 +131,12 @@ export function thinnedBefore(): RawBuilder<number | null> {
   return sql`(select max(done_before_ms) from progress where task in (${tasks}))`
 }
 
+/** SQL for the instant before which rows may have been deleted, 0 where none were. */
+export function deletedBefore(): RawBuilder<number> {
+  return sql`coalesce(
+    (select done_before_ms from progress where task = ${DELETING} and done_before_ms <= ${DATABASE_NOW_MS}), 0)`
+}
+
 async function nextSnapshot(
   db: Kysely<Tables>,
   doneMs: number | null,
@@ -156,7 +173,9 @@ async function keepProgress(db: Kysely<Tables>, task: string, doneBeforeMs: numb
     .values({ task, done_before_ms: doneBeforeMs })
     .onConflict((conflict) =>
       conflict.column('task').doUpdateSet({
-        done_before_ms: sql<number>`greatest(progress.done_before_ms, excluded.done_before_ms)`
+        // What lies ahead was written by a clock that was wrong: it must not hold for ever.
+        done_before_ms: sql<number>`case when progress.done_before_ms > ${DATABASE_NOW_MS}
+          then excluded.done_before_ms else greatest(progress.done_before_ms, excluded.done_before_ms) end`
       })
     )
     .execute()

@@ -6,6 +6,7 @@ import type {
   GapRecord,
   HistoryStore,
   MarketMetaRecord,
+  RecordedSpan,
   RecyclerRunRecord,
   SessionRecord,
   SnapshotQuery,
@@ -18,7 +19,7 @@ import { readCandles } from './candles.ts'
 import {
   readCoverage,
   readCoveredMarkets,
-  readRecordedFrom,
+  readRecordedSpan,
   readSessions,
   writeCoverage,
   writeSession
@@ -133,8 +134,8 @@ export class SqlHistoryStore implements HistoryStore {
     return readCoverage(this.on.db, query)
   }
 
-  recordedFrom(marketId: string): Promise<number | null> {
-    return readRecordedFrom(this.on.db, marketId)
+  recordedSpan(marketId: string): Promise<RecordedSpan | null> {
+    return readRecordedSpan(this.on.db, marketId)
   }
 
   coveredMarkets(range: TimeRange): Promise<string[]> {

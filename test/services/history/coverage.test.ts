@@ -212,6 +212,25 @@ t.test('a market of which the next run knows nothing yet is missing, one that le
   )
 })
 
+t.test('between two intervals of a market all is missing, also in a range that holds neither', async (t) => {
+  const within = (rows: CoverageRecord[], fromMs: number, toMs: number) =>
+    assembleCoverage(rows, [clean], { fromMs, toMs }, 1_000, { recorded: { fromMs: 510, lastFromMs: 800 } })
+      .intervals
+  const closed = row('clean', 510, 600)
+  const missing = { kind: 'missing', reason: 'not_recorded' }
+  t.strictSame(within([], 650, 700), [{ fromMs: 650, toMs: 700, ...missing }])
+  t.strictSame(
+    within([closed], 550, 700),
+    [
+      { fromMs: 550, toMs: 600, kind: 'verified', reason: null },
+      { fromMs: 600, toMs: 700, ...missing }
+    ],
+    'and behind the last of a range, where another comes later'
+  )
+  t.strictSame(within([], 900, 950), [], 'behind the last of all nothing is known')
+  t.strictSame(within([], 100, 400), [], 'nor before the first')
+})
+
 t.test('where rows or frames were lost nothing is verified', async (t) => {
   const gap = {
     id: 'g',
@@ -281,11 +300,13 @@ t.test(
         fc.constantFrom(null, 'a', 'c'),
         fc.array(hole, { maxLength: 4 }),
         (rows, sessions, range, nowMs, liveSessionId, holes) => {
-          const recordedFromMs = rows.length === 0 ? null : Math.min(...rows.map(({ fromMs }) => fromMs))
+          const starts = rows.map(({ fromMs }) => fromMs)
+          const recorded =
+            rows.length === 0 ? null : { fromMs: Math.min(...starts), lastFromMs: Math.max(...starts) }
           const shown = rows.filter(
             ({ fromMs, toMs }) => fromMs < range.toMs && (toMs === null || toMs > range.fromMs)
           )
-          const options = { recordedFromMs, liveSessionId, holes }
+          const options = { recorded, liveSessionId, holes }
           const { intervals, recordedToMs } = assembleCoverage(shown, sessions, range, nowMs, options)
           for (const [index, one] of intervals.entries()) {
             const next = intervals[index + 1]
@@ -295,10 +316,12 @@ t.test(
           }
           const first = intervals[0]
           const last = intervals.at(-1)
-          if (first === undefined || last === undefined || recordedFromMs === null)
-            return recordedToMs === null
-          if (first.fromMs !== Math.max(range.fromMs, recordedFromMs)) return false
-          return last.toMs === recordedToMs && last.toMs <= Math.min(range.toMs, nowMs)
+          const endMs = Math.min(range.toMs, nowMs)
+          const isRecorded = recorded !== null && recorded.fromMs < endMs && range.fromMs < endMs
+          if (isRecorded && recorded.lastFromMs >= range.toMs && last?.toMs !== endMs) return false
+          if (first === undefined || last === undefined || recorded === null) return recordedToMs === null
+          if (first.fromMs !== Math.max(range.fromMs, recorded.fromMs)) return false
+          return last.toMs === recordedToMs && last.toMs <= endMs
         }
       ),
       { numRuns: 2_000 }

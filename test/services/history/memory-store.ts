@@ -10,6 +10,7 @@ import {
   type MarketMetaRecord,
   type PriceBar,
   type Proof,
+  type RecordedSpan,
   type RecordPage,
   type RecyclerRunRecord,
   type SessionRecord,
@@ -139,9 +140,12 @@ export class MemoryHistoryStore implements HistoryStore {
       .sort((a, b) => a.fromMs - b.fromMs)
   }
 
-  async recordedFrom(marketId: string): Promise<number | null> {
-    const [first] = await this.coverage({ marketId, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER })
-    return first?.fromMs ?? null
+  async recordedSpan(marketId: string): Promise<RecordedSpan | null> {
+    const rows = await this.coverage({ marketId, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER })
+    const [first, last] = [rows[0], rows.at(-1)]
+    return first === undefined || last === undefined
+      ? null
+      : { fromMs: first.fromMs, lastFromMs: last.fromMs }
   }
 
   async coveredMarkets(range: TimeRange): Promise<string[]> {

@@ -435,8 +435,8 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     t.strictSame(await overlapping(5, 10), [first])
     t.strictSame(await overlapping(20, 21), [third])
     t.strictSame(await store.coverage({ marketId: newMarket(), ...ALL }), [])
-    t.equal(await store.recordedFrom(marketId), START, 'whatever range is asked for')
-    t.equal(await store.recordedFrom(newMarket()), null)
+    t.strictSame(await store.recordedSpan(marketId), { fromMs: START, lastFromMs: START + 10 })
+    t.equal(await store.recordedSpan(newMarket()), null)
   })
 
   t.test('tells which markets a range is of, until another run has begun', async (t) => {
@@ -596,7 +596,7 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     const session = { sessionId: 'dead', startedAtMs: START - 90, heartbeatAtMs: START - 50, endedAtMs: null }
     await store.writeSession(session)
     const covered = { marketId: one, kind: 'verified', reason: null } as const
-    const lasting = { ...covered, sessionId: 'dead', fromMs: START - 80, toMs: START }
+    const lasting = { ...covered, sessionId: 'dead', fromMs: START - 80, toMs: START + 1 }
     await store.writeCoverage([
       { ...covered, sessionId: 'dead', fromMs: START - 90, toMs: START - 80 },
       { ...covered, sessionId: 'dead', fromMs: START - 70, toMs: null },
@@ -619,7 +619,14 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     t.strictSame(new Set(await exported(store.exportSnapshots(VERY_LAST, 3))), new Set([...kept, ...young]))
     t.strictSame(await exported(store.exportTrades(VERY_LAST, 1)), trades.slice(2))
     t.strictSame(await store.gaps({ ...ALL, marketId: one, limit: 9 }), [open])
-    t.strictSame(await store.coverage({ ...ALL, marketId: one }), [lasting])
+    const cut = { ...lasting, fromMs: START }
+    t.strictSame(
+      await store.coverage({ ...ALL, marketId: one }),
+      [cut],
+      'nothing is said of time whose rows are gone'
+    )
+    t.strictSame(await store.coverage({ marketId: one, fromMs: 0, toMs: START }), [])
+    t.strictSame(await store.recordedSpan(one), { fromMs: START, lastFromMs: START })
     t.strictSame(await store.sessions(ALL), [])
     t.same(
       (await store.marketMeta(one)).map(({ fromMs }) => fromMs - START),
