@@ -30,6 +30,10 @@ export default fp<HistoryPluginOptions>(
         const feed = app.venueFeeds.find((one) => one.venue === venue)
         return (await feed?.fetchTrades(marketId, fromMs, toMs)) ?? null
       },
+      fetchCandles: async (venue, marketIds, fromMs, toMs) => {
+        const feed = app.venueFeeds.find((one) => one.venue === venue)
+        return (await feed?.fetchCandles(marketIds, fromMs, toMs)) ?? null
+      },
       log: app.log.child({ part: 'history' })
     })
     const warm = await history.warmUp(lastState)

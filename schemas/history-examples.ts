@@ -119,7 +119,8 @@ export const HISTORY_EXAMPLES = {
         snapshots: 212,
         complete: false,
         reason: 'degraded',
-        detail: 'sequence_gap'
+        detail: 'sequence_gap',
+        venue: null
       }
     ],
     coverage

@@ -177,10 +177,11 @@ const HistoryGapSchema = Type.Object(
     detectedAt: dateTime('Our clock when it was noticed'),
     recovered: Type.Boolean({ description: 'Whether the books are back by what recoveredBy says' }),
     recoveredBy: nullable(
-      Type.Enum(['snapshot', 'rest', 'trades', 'none'], {
+      Type.Enum(['snapshot', 'rest', 'trades', 'candles', 'none'], {
         type: 'string',
         description:
-          'How the books came back; none: what is missing is lost for good; null while nothing is decided'
+          'How the books came back, or what of the time was read again: every trade, or every minute as the venue tells ' +
+          'it (see Candle.venue); none: what is missing is lost for good; null while nothing is decided'
       })
     ),
     sequences: nullable(Type.Unsafe<SequenceRange>(Type.Ref('SequenceRange'))),
@@ -295,6 +296,22 @@ export type PriceBarBody = Static<typeof PriceBarSchema>
 
 const bar = Type.Unsafe<PriceBarBody>(Type.Ref('PriceBar'))
 
+const VenueCandleSchema = Type.Object(
+  {
+    bid: bar,
+    ask: bar,
+    price: nullable(bar),
+    volume: decimal('Contracts traded')
+  },
+  {
+    $id: 'VenueCandle',
+    additionalProperties: false,
+    description:
+      'A minute as the venue itself tells it afterwards: best bid, best ask and trades; price null without a trade'
+  }
+)
+export type VenueCandleBody = Static<typeof VenueCandleSchema>
+
 export const CANDLE_HOLES = ['missing', 'degraded', 'gap', 'thinned', 'running'] as const
 
 const CandleSchema = Type.Object(
@@ -328,7 +345,8 @@ const CandleSchema = Type.Object(
     ),
     detail: nullable(
       Type.String({ description: 'The code that coverage or the gap gives for it, such as disconnected' })
-    )
+    ),
+    venue: nullable(Type.Unsafe<VenueCandleBody>(Type.Ref('VenueCandle')))
   },
   {
     $id: 'Candle',
@@ -427,6 +445,7 @@ export const HISTORY_SCHEMAS = [
   CoverageShareSchema,
   MarketCoverageSchema,
   PriceBarSchema,
+  VenueCandleSchema,
   CandleSchema,
   CandleHistorySchema,
   BookProofSchema,

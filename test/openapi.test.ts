@@ -53,6 +53,7 @@ const unsynced: VenueFeed = {
   status: () => ({ ...({} as FeedStatus), synced: false, connections: [] }),
   auditAgeMs: () => null,
   fetchTrades: async () => null,
+  fetchCandles: async () => null,
   followed: () => null,
   reselect: () => {},
   recycle: () => Promise.reject(new Error('there is nothing to renew'))

@@ -25,6 +25,7 @@ export async function startRecording(
     },
     venues: ['kalshi'],
     fetchTrades: async () => null,
+    fetchCandles: async () => null,
     followed: () => null,
     log: { info() {}, warn() {}, error: (...what: unknown[]) => console.error(...what) }
   })

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { TradeNote } from '../venue/wire-tap.ts'
+import { CandleFiller, type FetchCandles } from './candle-filler.ts'
 import { lastFirstProof, tradesNotIn } from './gap-evidence.ts'
 import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from './records.ts'
 import { describe } from './write-batch.ts'
@@ -17,6 +18,7 @@ export interface GapFillerOptions {
   write: (gap: GapRecord) => void
   addTrade: (trade: TradeRecord) => void
   fetchTrades: FetchTrades | null
+  fetchCandles: FetchCandles | null
   /** Without any recovery for so long, a gap is given up. */
   giveUpAfterMs: number
   now: () => number
@@ -30,6 +32,8 @@ export interface GapFillerStatus {
   closed: Record<Exclude<GapRecovery, 'none'>, number>
   unrecoverable: number
   trades: number
+  /** Minutes of gaps that a venue told. */
+  candles: number
   failures: number
   /** Closed of all that were decided; null before the first. */
   successRate: number | null
@@ -37,8 +41,9 @@ export interface GapFillerStatus {
 
 /** Gaps that a run looks at. */
 const GAPS_MAX = 1_000
-/** A gap of more markets is not mended by asking for each of them. */
+/** A gap of more markets is not mended by asking for each of them; candles come for many at once. */
 const MARKETS_MAX = 100
+const CANDLE_MARKETS_MAX = 1_000
 /** Trades that came before a gap's end may be on their way to the database for so long. */
 const SETTLED_AFTER_MS = 10_000
 const TRIED_MAX = 5_000
@@ -62,10 +67,11 @@ const OF_BOOKS: readonly GapKind[] = [
 export class GapFiller {
   private readonly options: GapFillerOptions
   private readonly tried = new Set<string>()
-  private readonly counts: Omit<GapFillerStatus, 'successRate'> = {
+  private readonly candles: CandleFiller
+  private readonly counts: Omit<GapFillerStatus, 'successRate' | 'candles'> = {
     runs: 0,
     lookedAt: 0,
-    closed: { snapshot: 0, rest: 0, trades: 0 },
+    closed: { snapshot: 0, rest: 0, trades: 0, candles: 0 },
     unrecoverable: 0,
     trades: 0,
     failures: 0
@@ -74,6 +80,7 @@ export class GapFiller {
 
   constructor(options: GapFillerOptions) {
     this.options = options
+    this.candles = new CandleFiller(options.fetchCandles)
   }
 
   /** Looks once; a call during a run waits for that one. Never rejects: what fails is tried the next time. */
@@ -91,9 +98,15 @@ export class GapFiller {
 
   status(): GapFillerStatus {
     const { closed, unrecoverable } = this.counts
-    const mended = closed.snapshot + closed.rest + closed.trades
+    const mended = closed.snapshot + closed.rest + closed.trades + closed.candles
     const decided = mended + unrecoverable
-    return { ...this.counts, closed: { ...closed }, successRate: decided === 0 ? null : mended / decided }
+    const { candles } = this.candles
+    return {
+      ...this.counts,
+      candles,
+      closed: { ...closed },
+      successRate: decided === 0 ? null : mended / decided
+    }
   }
 
   private async look(): Promise<void> {
@@ -131,10 +144,12 @@ export class GapFiller {
     const closed = gap.endedAtMs === null ? await this.ended(history, gap, nowMs) : gap
     if (closed.endedAtMs === null) return closed
     const hasTrades = await this.fillTrades(history, closed, nowMs)
+    const hasCandles = await this.fillCandles(history, closed, nowMs)
     if (closed.recoveredBy !== null) return closed
-    if (hasTrades) {
-      this.counts.closed.trades++
-      return { ...closed, recoveredBy: 'trades' }
+    if (hasTrades || hasCandles) {
+      const recoveredBy = hasTrades ? 'trades' : 'candles'
+      this.counts.closed[recoveredBy]++
+      return { ...closed, recoveredBy }
     }
     if (nowMs - closed.endedAtMs < this.options.giveUpAfterMs) return closed
     this.counts.unrecoverable++
@@ -173,7 +188,7 @@ export class GapFiller {
     const { endedAtMs, startedAtMs } = gap
     if (fetchTrades === null || endedAtMs === null || nowMs - endedAtMs < SETTLED_AFTER_MS) return false
     if (!LOSES_TRADES.includes(gap.kind) || endedAtMs <= startedAtMs || this.tried.has(gap.id)) return false
-    const marketIds = this.marketsOf(gap)
+    const marketIds = this.marketsOf(gap, MARKETS_MAX)
     if (marketIds === null || marketIds.length === 0) return false
     const range = { fromMs: startedAtMs, toMs: endedAtMs }
     try {
@@ -197,13 +212,27 @@ export class GapFiller {
     return true
   }
 
-  /** Returns null where there are too many to ask for each. */
-  private marketsOf({ marketIds, venue }: GapRecord): readonly string[] | null {
-    if (marketIds !== null) return marketIds.length <= MARKETS_MAX ? marketIds : null
+  /** Returns true when the venue told every minute of the gap. */
+  private async fillCandles(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<boolean> {
+    if (!LOSES_TRADES.includes(gap.kind)) return false
+    const marketIds = this.marketsOf(gap, CANDLE_MARKETS_MAX)
+    if (marketIds === null) return false
+    try {
+      return await this.candles.fill(history, gap, marketIds, nowMs)
+    } catch (error) {
+      this.counts.failures++
+      this.options.log.warn({ gap: gap.id, error: describe(error) }, 'candles of a gap could not be read')
+      return false
+    }
+  }
+
+  /** Returns null where there are more. */
+  private marketsOf({ marketIds, venue }: GapRecord, max: number): readonly string[] | null {
+    if (marketIds !== null) return marketIds.length <= max ? marketIds : null
     const ids: string[] = []
     for (const { id, market } of this.options.store.records()) {
       if (market.venue !== venue) continue
-      if (ids.push(id) > MARKETS_MAX) return null
+      if (ids.push(id) > max) return null
     }
     return ids
   }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Venue } from '../../schemas/common.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { GapNote, TradeNote } from '../venue/wire-tap.ts'
+import type { FetchCandles } from './candle-filler.ts'
 import { CoverageTracker } from './coverage-tracker.ts'
 import { type FetchTrades, GapFiller, type GapFillerStatus } from './gap-filler.ts'
 import { GapLog } from './gap-log.ts'
@@ -33,6 +34,7 @@ export interface HistoryRecorderOptions {
   steadyNow: () => number
   random: () => number
   fetchTrades?: FetchTrades | null
+  fetchCandles?: FetchCandles | null
 }
 
 export interface HistoryRecorderStatus extends RowQueueStatus {
@@ -113,6 +115,7 @@ export class HistoryRecorder {
       write: addGap,
       addTrade: (trade) => this.queue.addTrade(trade),
       fetchTrades: options.fetchTrades ?? null,
+      fetchCandles: options.fetchCandles ?? null,
       giveUpAfterMs: GIVE_UP_AFTER_MS,
       now,
       log

@@ -9,6 +9,7 @@ import type { HistoryTaps } from '../venue/wire-tap.ts'
 import { assertNotLost } from './book-log/lost-log.ts'
 import { BookLogReader } from './book-log/reader.ts'
 import { BookLogWriter } from './book-log/writer.ts'
+import type { FetchCandles } from './candle-filler.ts'
 import { assembleCoverage, HOLE_KINDS, holesOf } from './coverage.ts'
 import type { FetchTrades } from './gap-filler.ts'
 import { HistoryRecorder, type HistoryRecorderStatus } from './history-recorder.ts'
@@ -45,6 +46,7 @@ export interface HistoryOptions {
   settings: HistorySettings
   venues: readonly Venue[]
   fetchTrades: FetchTrades
+  fetchCandles: FetchCandles
   /** The markets that a venue's feed follows; null before it knows. */
   followed: (venue: Venue) => ReadonlyMap<string, unknown> | null
   log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
@@ -100,7 +102,7 @@ export class History implements HistoryReader {
       random: Math.random,
       ...options
     }
-    const { store, settings, venues, fetchTrades, log, now, steadyNow, random } = this.options
+    const { store, settings, venues, fetchTrades, fetchCandles, log, now, steadyNow, random } = this.options
     const folder = this.journalFolder
     const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = settings
     const journals = ['.', BOOKS, ...venues].map((name) => join(JOURNALS, name))
@@ -138,6 +140,7 @@ export class History implements HistoryReader {
       queueMax: settings.HISTORY_QUEUE_MAX,
       gapFillIntervalMs: settings.GAP_FILL_INTERVAL_MS,
       fetchTrades,
+      fetchCandles,
       log,
       now,
       steadyNow,

@@ -2,6 +2,7 @@ import type { Venue } from '../../schemas/common.ts'
 import type { Market } from '../../schemas/market.ts'
 import type { VerdictSource, VerdictState } from '../integrity/verdict.ts'
 import type { PriceE4, SizeE6 } from '../numbers/decimal.ts'
+import type { VenueCandle } from '../venue/port.ts'
 
 /** Best first; price in ten-thousandths of a dollar, YES terms; size in millionths of a contract. */
 export type RecordedLevel = readonly [price: PriceE4, size: SizeE6]
@@ -67,7 +68,7 @@ export const GAP_KINDS = [
 export type GapKind = (typeof GAP_KINDS)[number]
 
 /** How the books came back after a gap; null while it is open, `none` where what is missing never will. */
-export const GAP_RECOVERIES = ['snapshot', 'rest', 'trades', 'none'] as const
+export const GAP_RECOVERIES = ['snapshot', 'rest', 'trades', 'candles', 'none'] as const
 export type GapRecovery = (typeof GAP_RECOVERIES)[number]
 
 /** A stretch of which something is missing or was wrong. */
@@ -225,6 +226,8 @@ export interface HistoryStore {
   writeCoverage(rows: readonly CoverageRecord[]): Promise<void>
   writeMarkets(rows: readonly MarketMetaRecord[]): Promise<void>
   writeSession(session: SessionRecord): Promise<void>
+  /** Inserts the venue's own minutes, or replaces those that it tells again. */
+  writeVenueCandles(rows: readonly VenueCandle[]): Promise<void>
   writeRecyclerRun(run: RecyclerRunRecord): Promise<void>
 
   /** The newest of each source: at most two. */
@@ -248,6 +251,8 @@ export interface HistoryStore {
   coveredMarkets(range: TimeRange): Promise<string[]>
   sessions(range: TimeRange): Promise<SessionRecord[]>
   candles(query: TimeRange & { marketId: string; interval: CandleInterval }): Promise<CandleRecord[]>
+  /** The venue's own minutes that begin in a range, oldest first; only those that a gap touched. */
+  venueCandles(query: TimeRange & { marketId: string }): Promise<VenueCandle[]>
   /** Metadata of a market over time, oldest first. */
   marketMeta(marketId: string): Promise<MarketMetaRecord[]>
   /** True when anything was ever recorded of a market. */

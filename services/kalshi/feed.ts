@@ -6,7 +6,7 @@ import type { ServedMarket } from '../venue/catalogue.ts'
 import { DialPacer } from '../venue/dial-pacer.ts'
 import { FrameLog } from '../venue/frame-log.ts'
 import { type BookDoubt, HistoryNotes } from '../venue/history-notes.ts'
-import type { FeedStatus, VenueFeed } from '../venue/port.ts'
+import type { FeedStatus, VenueCandle, VenueFeed } from '../venue/port.ts'
 import { Recovery } from '../venue/recovery.ts'
 import {
   type ConnectionRecycle,
@@ -23,6 +23,7 @@ import { ExchangeWatch } from './exchange-watch.ts'
 import type { KalshiFeedOptions } from './feed-options.ts'
 import { KalshiMarkets } from './markets.ts'
 import { marketId, tickerOf } from './parse-market.ts'
+import { fetchPastCandles } from './past-candles.ts'
 import { fetchPastTrades } from './past-trades.ts'
 import { formatPolledRecord } from './polled-record.ts'
 import { KalshiPoller } from './poller.ts'
@@ -251,6 +252,11 @@ export class KalshiFeed implements VenueFeed {
   async fetchTrades(id: string, fromMs: number, toMs: number): Promise<TradeNote[] | null> {
     const ticker = tickerOf(id)
     return ticker === null ? null : fetchPastTrades(this.rest, ticker, fromMs, toMs, this.options.now)
+  }
+
+  async fetchCandles(ids: readonly string[], fromMs: number, toMs: number): Promise<VenueCandle[] | null> {
+    const tickers = ids.map(tickerOf).filter((ticker) => ticker !== null)
+    return tickers.length < ids.length ? null : fetchPastCandles(this.rest, tickers, fromMs, toMs)
   }
 
   async recycle({ signal, onProgress }: RecycleOptions): Promise<VenueRecycle> {

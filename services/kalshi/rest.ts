@@ -120,6 +120,17 @@ export class KalshiRest {
     })
   }
 
+  /** Returns candles of one minute by market, at most 100 markets and 10,000 candles; their ends are from one time to another. */
+  async candles(tickers: readonly string[], firstEndMs: number, lastEndMs: number): Promise<unknown[]> {
+    const query = {
+      market_tickers: tickers.join(','),
+      start_ts: Math.floor(firstEndMs / 1_000),
+      end_ts: Math.floor(lastEndMs / 1_000),
+      period_interval: 1
+    }
+    return arrayOf(await this.get(PATHS.candles, { query }), 'markets', PATHS.candles)
+  }
+
   /** Returns whether the exchange trades at all. */
   async isTrading(): Promise<boolean> {
     // The venue answers 503 with this same body when it is closed.

@@ -4,6 +4,7 @@ export const PATHS = {
   events: '/events',
   markets: '/markets',
   trades: '/markets/trades',
+  candles: '/markets/candlesticks',
   /** Up to 100 tickers, each as its own `tickers=`. */
   orderBooks: '/markets/orderbooks',
   orderBook: (ticker: string) => `/markets/${encodeURIComponent(ticker)}/orderbook`

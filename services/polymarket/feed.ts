@@ -265,6 +265,11 @@ export class PolymarketFeed implements VenueFeed {
     return null
   }
 
+  /** What `/prices-history` holds is one number an instant, of which nobody says what price it is. */
+  async fetchCandles(): Promise<null> {
+    return null
+  }
+
   async recycle({ signal, onProgress }: RecycleOptions): Promise<VenueRecycle> {
     const before = this.markets.followed()
     const connections: ConnectionRecycle[] = []

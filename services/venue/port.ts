@@ -101,6 +101,26 @@ export interface FeedStatus {
   counters: Counters
 }
 
+/** Open, high, low and close: ten-thousandths of a dollar per contract, YES terms. */
+interface Bar {
+  open: number
+  high: number
+  low: number
+  close: number
+}
+
+/** One minute of a market as the venue itself tells it afterwards. */
+export interface VenueCandle {
+  marketId: string
+  fromMs: number
+  bid: Bar
+  ask: Bar
+  /** Of trades; null where there were none. */
+  price: Bar | null
+  /** Millionths of a contract. */
+  volume: number
+}
+
 /** One venue's way in: discovers markets, keeps their books in the store, and says how it is doing. */
 export interface VenueFeed {
   readonly venue: Venue
@@ -124,4 +144,11 @@ export interface VenueFeed {
    * @throws {VenueRestError} when it could not be asked; ask again later
    */
   fetchTrades(marketId: string, fromMs: number, toMs: number): Promise<TradeNote[] | null>
+  /**
+   * Returns the venue's own candles of the minutes that a range touches, as far as it has them; null where it keeps none,
+   * or a market is another venue's.
+   *
+   * @throws {VenueRestError} when it could not be asked; ask again later
+   */
+  fetchCandles(marketIds: readonly string[], fromMs: number, toMs: number): Promise<VenueCandle[] | null>
 }

@@ -496,7 +496,8 @@ t.test('GET /v1/markets/{id}/candles', async (t) => {
         snapshots: 3,
         complete: true,
         reason: null,
-        detail: null
+        detail: null,
+        venue: null
       }
     ])
   })
@@ -523,6 +524,27 @@ t.test('GET /v1/markets/{id}/candles', async (t) => {
     )
     t.match(items[2], { mid: null, bid: null, ask: null, trades: { count: 0, volume: '0', price: null } })
     t.match(items[4], { mid: null, bid: null, ask: { open: '0.45' } })
+  })
+
+  t.test('a minute that the venue told afterwards stands beside what was recorded of it', async (t) => {
+    const told = { open: 4_100, high: 4_300, low: 4_000, close: 4_200 }
+    const fromMs = T + 2 * MINUTE_MS
+    await store.writeVenueCandles([
+      { marketId: market(1).id, fromMs, bid: told, ask: told, price: null, volume: 12_500_000 }
+    ])
+    const bar = { open: '0.41', high: '0.43', low: '0.4', close: '0.42' }
+    const range = `from=${T}&to=${T + 5 * MINUTE_MS}`
+    const { items } = await candles(`${range}&interval=1m`)
+    t.strictSame(
+      items.map(({ venue }) => venue),
+      [null, null, { bid: bar, ask: bar, price: null, volume: '12.5' }, null, null]
+    )
+    t.match(
+      items[2],
+      { complete: false, reason: 'gap', snapshots: 0, bid: null },
+      'and mends nothing of ours'
+    )
+    t.equal((await candles(`${range}&interval=5m`)).items[0]?.venue, null, 'a part is not the whole')
   })
 
   t.test('one of which snapshots were thinned says so: its high may be gone', async (t) => {

@@ -18,6 +18,7 @@ async function setUp(t: Test, key = KEY) {
     status: () => ({ synced: true }) as FeedStatus,
     auditAgeMs: () => null,
     fetchTrades: async () => null,
+    fetchCandles: async () => null,
     followed: () => null,
     reselect: () => {},
     recycle: () =>

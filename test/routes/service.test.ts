@@ -70,6 +70,7 @@ function feed(
     auditAgeMs,
     recycle,
     fetchTrades,
+    fetchCandles: fetchTrades,
     followed: () => null,
     reselect: () => {}
   }

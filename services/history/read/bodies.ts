@@ -5,12 +5,14 @@ import type {
   HistoryGap,
   PriceBarBody,
   RecordedSnapshot,
-  RecordedTrade
+  RecordedTrade,
+  VenueCandleBody
 } from '../../../schemas/history.ts'
 import type { LevelBody } from '../../../schemas/order-book.ts'
 import { formatPrice, formatScaled, formatSize, type PriceE4, type SizeE6 } from '../../numbers/decimal.ts'
 import type { Quote } from '../../orderbook/quote.ts'
 import { isoTime } from '../../snapshots/aggregate.ts'
+import type { VenueCandle } from '../../venue/port.ts'
 import type {
   CandleRecord,
   GapRecord,
@@ -106,7 +108,8 @@ export function candleBody(
   fromMs: number,
   toMs: number,
   record: CandleRecord | undefined,
-  hole: CandleHole | null
+  hole: CandleHole | null,
+  venue: VenueCandle | undefined
 ): Candle {
   const { count, sizeE6, bar } = record?.trades ?? { count: 0, sizeE6: 0n, bar: null }
   return {
@@ -119,7 +122,17 @@ export function candleBody(
     snapshots: record?.snapshots ?? 0,
     complete: hole === null,
     reason: hole?.reason ?? null,
-    detail: hole?.detail ?? null
+    detail: hole?.detail ?? null,
+    venue: venue === undefined ? null : venueBody(venue)
+  }
+}
+
+function venueBody({ bid, ask, price, volume }: VenueCandle): VenueCandleBody {
+  return {
+    bid: fullBar(bid, formatPrice),
+    ask: fullBar(ask, formatPrice),
+    price: barOf(price, formatPrice),
+    volume: formatSize(volume)
   }
 }
 
@@ -170,7 +183,10 @@ function halfPrice(doubled: number): string {
 }
 
 function barOf(bar: PriceBar | null | undefined, text: (price: number) => string): PriceBarBody | null {
-  if (bar === null || bar === undefined) return null
+  return bar === null || bar === undefined ? null : fullBar(bar, text)
+}
+
+function fullBar(bar: PriceBar, text: (price: number) => string): PriceBarBody {
   return { open: text(bar.open), high: text(bar.high), low: text(bar.low), close: text(bar.close) }
 }
 

@@ -17,16 +17,19 @@ export async function readCandles(
   const lengthMs = CANDLE_INTERVALS[interval]
   const range = wholeCandles(asked, interval, nowMs)
   const past = pastPart(range, nowMs)
-  const [records, { covered }, gaps] = await Promise.all([
+  const [records, told, { covered }, gaps] = await Promise.all([
     reader.store.candles({ marketId, interval, ...range }),
+    // Of a longer interval the venue was asked for the minutes of gaps only.
+    interval === '1m' ? reader.store.venueCandles({ marketId, ...range }) : [],
     readCoverage(reader, marketId, past),
     readGaps(reader, marketId, past)
   ])
   const recordAt = new Map(records.map((record) => [record.fromMs, record]))
+  const toldAt = new Map(told.map((candle) => [candle.fromMs, candle]))
   const thinned = records.filter((record) => record.thinned).map(({ fromMs }) => fromMs)
   const items = candleHoles(range, lengthMs, covered, gaps, nowMs, thinned).map((hole, index): Candle => {
     const fromMs = range.fromMs + index * lengthMs
-    return candleBody(fromMs, fromMs + lengthMs, recordAt.get(fromMs), hole)
+    return candleBody(fromMs, fromMs + lengthMs, recordAt.get(fromMs), hole, toldAt.get(fromMs))
   })
   return {
     id: marketId,

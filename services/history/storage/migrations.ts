@@ -12,7 +12,8 @@ import { createHypertables } from './timescale.ts'
 export async function migrate(db: Kysely<Tables>, timescale: boolean): Promise<void> {
   const migrations: Record<string, Migration> = {
     '0001_first': { up: (on) => createAll(on, timescale) },
-    '0002_trades_heard_later': { up: addHeardAt }
+    '0002_trades_heard_later': { up: addHeardAt },
+    '0003_venue_candles': { up: addVenueCandles }
   }
   await refuseNewer(db, Object.keys(migrations))
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
@@ -137,6 +138,20 @@ const STATEMENTS = [
 /** Trades that are read again for a gap have their place at the venue's time, and were heard at another. */
 async function addHeardAt(db: Kysely<Tables>): Promise<void> {
   await sql`alter table trades add column heard_at_ms bigint`.execute(db)
+}
+
+/** Minutes of gaps as the venue tells them afterwards. */
+async function addVenueCandles(db: Kysely<Tables>): Promise<void> {
+  await sql`
+    create table venue_candles (
+      market_key integer not null,
+      from_ms bigint not null,
+      bid json not null,
+      ask json not null,
+      price json,
+      volume_e6 bigint not null,
+      primary key (market_key, from_ms)
+    )`.execute(db)
 }
 
 async function createAll(db: Kysely<Tables>, timescale: boolean): Promise<void> {

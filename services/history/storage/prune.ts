@@ -76,6 +76,7 @@ async function deleteRecords(db: Kysely<Tables>, beforeMs: number): Promise<numb
       sql`coalesce(ended_at_ms, heartbeat_at_ms) < ${beforeMs}::bigint
         and not exists (select from coverage where session_id = row.session_id and to_ms is null)`
     ],
+    ['venue_candles', ['market_key', 'from_ms'], sql`from_ms < ${beforeMs}::bigint`],
     ['recycler_runs', ['run_id'], sql`ended_at_ms < ${beforeMs}::bigint`],
     [
       'markets_meta',

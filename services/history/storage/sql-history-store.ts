@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { VenueCandle } from '../../venue/port.ts'
 import type {
   CandleInterval,
   CoverageRecord,
@@ -38,6 +39,7 @@ import {
   tradePage
 } from './read-rows.ts'
 import type { TimeLayout } from './time-layout.ts'
+import { readVenueCandles, writeVenueCandles } from './venue-candles.ts'
 import { writeSnapshots, writeTrades } from './write-rows.ts'
 
 /** The history in plain SQL of PostgreSQL 15, whichever engine runs it. */
@@ -84,6 +86,12 @@ export class SqlHistoryStore implements HistoryStore {
   async writeMarkets(rows: readonly MarketMetaRecord[]): Promise<void> {
     if (rows.length === 0) return
     await writeMarkets(this.on.db, this.keys, rows)
+    await this.on.wrote(rows.length)
+  }
+
+  async writeVenueCandles(rows: readonly VenueCandle[]): Promise<void> {
+    if (rows.length === 0) return
+    await writeVenueCandles(this.on.db, this.keys, rows)
     await this.on.wrote(rows.length)
   }
 
@@ -148,6 +156,10 @@ export class SqlHistoryStore implements HistoryStore {
 
   candles(query: TimeRange & { marketId: string; interval: CandleInterval }) {
     return readCandles(this.on.db, query)
+  }
+
+  venueCandles(query: TimeRange & { marketId: string }): Promise<VenueCandle[]> {
+    return readVenueCandles(this.on.db, query)
   }
 
   marketMeta(marketId: string): Promise<MarketMetaRecord[]> {

@@ -1,4 +1,5 @@
 import type { ColumnType } from 'kysely'
+import type { VenueCandle } from '../../venue/port.ts'
 
 /** Rows as the database holds them. Times are epoch milliseconds, JSON columns are read parsed and written as text. */
 type Json<T> = ColumnType<T, string, string>
@@ -100,6 +101,16 @@ export interface RecyclerRunsTable {
   report: Json<unknown>
 }
 
+/** Minutes as a venue itself tells them. */
+export interface VenueCandlesTable {
+  market_key: number
+  from_ms: number
+  bid: Json<VenueCandle['bid']>
+  ask: Json<VenueCandle['ask']>
+  price: Json<NonNullable<VenueCandle['price']>> | null
+  volume_e6: number
+}
+
 /** How far a task got, so that it does not begin anew. */
 export interface ProgressTable {
   task: string
@@ -116,5 +127,6 @@ export interface Tables {
   coverage: CoverageTable
   sessions: SessionsTable
   recycler_runs: RecyclerRunsTable
+  venue_candles: VenueCandlesTable
   progress: ProgressTable
 }

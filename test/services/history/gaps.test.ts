@@ -3,6 +3,7 @@ import { GapFiller, type GapFillerOptions } from '../../../services/history/gap-
 import { GapLog } from '../../../services/history/gap-log.ts'
 import type { GapRecord, TradeRecord } from '../../../services/history/records.ts'
 import type { VerdictReason } from '../../../services/integrity/verdict.ts'
+import type { VenueCandle } from '../../../services/venue/port.ts'
 import type { GapNote } from '../../../services/venue/wire-tap.ts'
 import { market, RECEIVED_AT_MS, serve } from '../../helper.ts'
 import { Clock, newStore, recorderOf, SILENT, snapshot, trade, until } from './clock.ts'
@@ -161,6 +162,7 @@ function fillerOf(options: Partial<GapFillerOptions> = {}) {
     write: (gap) => history.gapRows.set(gap.id, gap),
     addTrade: (one) => trades.push(one),
     fetchTrades: null,
+    fetchCandles: null,
     giveUpAfterMs: 3_600_000,
     now: clock.now,
     log: SILENT,
@@ -333,6 +335,71 @@ t.test(
     t.match(filler.status(), { trades: 1, closed: { trades: 1 } })
   }
 )
+
+t.test('minutes of a gap that the venue tells are kept, and close it when none is left out', async (t) => {
+  const asked: unknown[] = []
+  const minuteMs = Math.floor(T / 60_000) * 60_000
+  const bar = { open: 4_100, high: 4_300, low: 4_000, close: 4_200 }
+  const told = (marketId: string, ms: number) => ({
+    marketId,
+    fromMs: minuteMs + ms,
+    bid: bar,
+    ask: bar,
+    price: null,
+    volume: 0
+  })
+  let answer: () => VenueCandle[] | null = () => [told('kalshi:A', -60_000), told('kalshi:A', 60_000)]
+  const { history, clock, filler, add, gap } = fillerOf({
+    fetchCandles: async (...args) => {
+      asked.push(args)
+      return answer()
+    }
+  })
+  const kept = () => [...history.venueCandleRows.values()].map(({ fromMs }) => fromMs - minuteMs)
+  add({ kind: 'disconnected', startedAtMs: minuteMs - 90_000, endedAtMs: minuteMs - 1 })
+  clock.ms = minuteMs + 29_999
+  await filler.run()
+  t.strictSame(asked, [], 'the last minute may not be there yet')
+  clock.ms = minuteMs + 30_000
+  await filler.run()
+  t.strictSame(asked, [['kalshi', ['kalshi:A'], minuteMs - 120_000, minuteMs]], 'whole minutes')
+  t.strictSame(kept(), [-60_000], 'not what was not asked for')
+  t.match(gap(), { recoveredBy: null }, 'a minute is left out: it was quiet, or not')
+  await filler.run()
+  t.equal(asked.length, 1, 'it is not asked again')
+
+  answer = () => [-120_000, -60_000].flatMap((ms) => [told('kalshi:A', ms), told('kalshi:B', ms)])
+  const marketIds = ['kalshi:A', 'kalshi:B']
+  add({ id: 'h', kind: 'restart', startedAtMs: minuteMs - 90_000, endedAtMs: minuteMs, marketIds })
+  await filler.run()
+  t.match(gap('h'), { recoveredBy: 'candles', endedAtMs: minuteMs })
+  t.match(filler.status(), { candles: 5, closed: { candles: 1 }, successRate: 1 })
+  add({
+    id: 'i',
+    kind: 'disconnected',
+    startedAtMs: minuteMs - 90_000,
+    endedAtMs: minuteMs,
+    recoveredBy: 'snapshot'
+  })
+  await filler.run()
+  t.match(gap('i'), { recoveredBy: 'snapshot' }, 'how its books came back stays')
+
+  answer = () => {
+    throw new Error('503')
+  }
+  add({ id: 'j', kind: 'disconnected', startedAtMs: minuteMs - 90_000, endedAtMs: minuteMs })
+  await filler.run()
+  t.match([gap('j')?.recoveredBy, filler.status().failures], [null, 1])
+  answer = () => null
+  await filler.run()
+  t.equal(asked.length, 5, 'one that failed is asked again')
+  const many = Array.from({ length: 1_001 }, (_, n) => `kalshi:${n}`)
+  add({ id: 'k', kind: 'disconnected', startedAtMs: minuteMs - 90_000, endedAtMs: minuteMs, marketIds: many })
+  add({ id: 'l', kind: 'disconnected', startedAtMs: minuteMs - 50_001 * 60_000, endedAtMs: minuteMs })
+  add({ id: 'm', kind: 'drift', startedAtMs: minuteMs - 90_000, endedAtMs: minuteMs })
+  await filler.run()
+  t.equal(asked.length, 5, 'not for very much, nor where nothing passed unseen')
+})
 
 t.test('a venue of very many markets is not asked for each of them', async (t) => {
   const { clock, store, filler, add, gap } = fillerOf({

@@ -30,6 +30,7 @@ function newHistory(dataDir: string, databaseUrl = '', options: Partial<HistoryO
     settings: testConfig({ DATA_DIR: dataDir, DATABASE_URL: databaseUrl }),
     venues: ['kalshi'],
     fetchTrades: async () => null,
+    fetchCandles: async () => null,
     followed: () => null,
     log,
     ...options

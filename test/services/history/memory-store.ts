@@ -20,6 +20,7 @@ import {
   type TradeQuery,
   type TradeRecord
 } from '../../../services/history/records.ts'
+import type { VenueCandle } from '../../../services/venue/port.ts'
 
 const MINUTE_MS = 60_000
 
@@ -28,6 +29,7 @@ export class MemoryHistoryStore implements HistoryStore {
   readonly engine = 'pglite'
   readonly snapshotRows: SnapshotRecord[] = []
   readonly tradeRows: TradeRecord[] = []
+  readonly venueCandleRows = new Map<string, VenueCandle>()
   readonly gapRows = new Map<string, GapRecord>()
   readonly coverageRows = new Map<string, CoverageRecord>()
   readonly metaRows = new Map<string, MarketMetaRecord>()
@@ -77,6 +79,18 @@ export class MemoryHistoryStore implements HistoryStore {
   async writeRecyclerRun(run: RecyclerRunRecord): Promise<void> {
     await this.accept('recycler', [run])
     this.recyclerRuns.push(run)
+  }
+
+  async writeVenueCandles(rows: readonly VenueCandle[]): Promise<void> {
+    await this.accept('candles', rows)
+    for (const row of rows) this.venueCandleRows.set(`${row.fromMs} ${row.marketId}`, row)
+  }
+
+  async venueCandles({ marketId, fromMs, toMs }: TimeRange & { marketId: string }): Promise<VenueCandle[]> {
+    this.answer()
+    return [...this.venueCandleRows.values()]
+      .filter((row) => row.marketId === marketId && row.fromMs >= fromMs && row.fromMs < toMs)
+      .sort((a, b) => a.fromMs - b.fromMs)
   }
 
   async latestSnapshots(marketId: string): Promise<SnapshotRecord[]> {

@@ -439,6 +439,27 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     t.equal(await store.recordedSpan(newMarket()), null)
   })
 
+  t.test('keeps the minutes that a venue tells, the last word of each', async (t) => {
+    const [one, other] = [newMarket(), newMarket()]
+    const bar = { open: 4_100, high: 4_300, low: 4_000, close: 4_200 }
+    const minute = (marketId: string, at: number, volume = 0) => ({
+      marketId,
+      fromMs: START + at * MINUTE,
+      bid: bar,
+      ask: { ...bar, close: 4_300 },
+      price: at === 1 ? bar : null,
+      volume
+    })
+    await store.writeVenueCandles([])
+    await store.writeVenueCandles([minute(one, 2), minute(one, 1), minute(other, 1), minute(one, 1, 7)])
+    await store.writeVenueCandles([minute(one, 2, 999_999_999_999_999)])
+    const of = (fromMs: number, toMs: number) =>
+      store.venueCandles({ marketId: one, fromMs: START + fromMs, toMs: START + toMs })
+    t.strictSame(await of(0, 3 * MINUTE), [minute(one, 1, 7), minute(one, 2, 999_999_999_999_999)])
+    t.strictSame(await of(MINUTE + 1, 2 * MINUTE), [])
+    t.strictSame(await store.venueCandles({ marketId: newMarket(), ...ALL }), [])
+  })
+
   t.test('tells which markets a range is of, until another run has begun', async (t) => {
     const from = START + 300 * DAY
     const [closed, open, past] = [newMarket(), newMarket(), newMarket()]

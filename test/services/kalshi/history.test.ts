@@ -4,7 +4,9 @@ import t, { type Test } from 'tap'
 import WebSocket, { WebSocketServer } from 'ws'
 import type { Config } from '../../../schemas/config.ts'
 import { HistoryRecorder } from '../../../services/history/history-recorder.ts'
+import { parseCandle } from '../../../services/kalshi/parse-candle.ts'
 import { BLOCK_TRADE, parseRestTrade, parseTrade } from '../../../services/kalshi/parse-trade.ts'
+import { fetchPastCandles } from '../../../services/kalshi/past-candles.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
 import type { Simulator } from '../../../simulator/index.ts'
 import type { Happening, SimMarket, SimTrade } from '../../../simulator/model/types.ts'
@@ -123,6 +125,100 @@ t.test('trades are those of the venue, each once, over the stream and over REST'
   )
   t.same(await feed.fetchTrades(first.marketId, startedAtMs, first.venueTimeMs), [], 'the end is not inside')
   t.equal(await feed.fetchTrades('polymarket:0x1', 0, 1), null)
+})
+
+t.test('past minutes are those that the venue has candles of', async (t) => {
+  const { simulator, feed } = await follow(t, { rate: 0 }, 2_000)
+  const made = tradesOf(simulator.world)
+  simulator.world.setRate(800)
+  await until(() => made.size > 100)
+  simulator.world.setRate(0)
+  const [first] = [...made.values()].map(({ market }) => market)
+  const trades = [...made.values()].filter(({ market }) => market === first).map(({ trade }) => trade)
+  const nowMs = simulator.world.now()
+  const ids = [`kalshi:${first?.id}`]
+  const candles = (await feed.fetchCandles(ids, nowMs - 600_000, nowMs)) ?? []
+  t.ok(candles.length > 0)
+  for (const { marketId, fromMs, price, volume, bid, ask } of candles) {
+    const inside = trades.filter(({ atMs }) => atMs > fromMs && atMs <= fromMs + 60_000)
+    const prices = inside.map(({ priceE4 }) => priceE4)
+    t.equal(marketId, ids[0])
+    t.strictSame(price, {
+      open: prices[0],
+      high: Math.max(...prices),
+      low: Math.min(...prices),
+      close: prices.at(-1)
+    })
+    t.equal(
+      volume,
+      inside.reduce((sum, { sizeE6 }) => sum + sizeE6, 0)
+    )
+    t.ok(bid.close < ask.close)
+  }
+  t.equal(
+    candles.reduce((sum, { volume }) => sum + volume, 0),
+    trades.reduce((sum, { sizeE6 }) => sum + sizeE6, 0)
+  )
+  t.strictSame(await feed.fetchCandles(ids, nowMs - 7_200_000, nowMs - 3_600_000), [])
+  t.equal(await feed.fetchCandles([...ids, 'polymarket:0x1'], 0, 1), null)
+})
+
+t.test(
+  'a candle is read as captured; one without a trade has no price, and what is none is left out',
+  async (t) => {
+    const bar = (close: string) => ({
+      open_dollars: '0.4100',
+      high_dollars: '0.4300',
+      low_dollars: '0.4000',
+      close_dollars: close
+    })
+    const candle = {
+      end_period_ts: 1_786_297_260,
+      open_interest_fp: '331486.19',
+      price: { ...bar('0.4200'), mean_dollars: '0.4150', previous_dollars: '0.4400' },
+      volume_fp: '120.50',
+      yes_ask: bar('0.4250'),
+      yes_bid: bar('0.4150')
+    }
+    const read = { open: 4_100, high: 4_300, low: 4_000 }
+    const id = 'kalshi:A'
+    t.strictSame(parseCandle(candle, id), {
+      marketId: id,
+      fromMs: 1_786_297_200_000,
+      bid: { ...read, close: 4_150 },
+      ask: { ...read, close: 4_250 },
+      price: { ...read, close: 4_200 },
+      volume: 120_500_000
+    })
+    t.match(parseCandle({ ...candle, price: { previous_dollars: '0.4400' } }, id), { price: null })
+    for (const wrong of [
+      null,
+      { ...candle, end_period_ts: 1_786_297_261 },
+      { ...candle, yes_bid: { open: 41, high: 43, low: 40, close: 42 } },
+      { ...candle, yes_ask: undefined },
+      { ...candle, price: { ...candle.price, low_dollars: undefined } },
+      { ...candle, volume_fp: undefined }
+    ])
+      t.equal(parseCandle(wrong, id), null)
+  }
+)
+
+t.test('candles of many markets and minutes come in answers that the venue gives', async (t) => {
+  const asked: [number, number, number][] = []
+  const rest = {
+    candles: async (tickers: readonly string[], firstEndMs: number, lastEndMs: number) => {
+      asked.push([tickers.length, firstEndMs / 60_000, lastEndMs / 60_000])
+      return [{ market_ticker: 'not asked for', candlesticks: [] }, null]
+    }
+  }
+  const tickers = Array.from({ length: 130 }, (_, n) => `T${n}`)
+  t.strictSame(await fetchPastCandles(rest, tickers, 90_000, 60_000 * 150 + 1), [])
+  t.strictSame(asked, [
+    [100, 2, 101],
+    [100, 102, 151],
+    [30, 2, 101],
+    [30, 102, 151]
+  ])
 })
 
 t.test('a block trade and what is no trade are left out; older forms are read', async (t) => {

@@ -1,0 +1,64 @@
+import type { VenueCandle } from '../venue/port.ts'
+import type { GapRecord, HistoryStore } from './records.ts'
+
+/** Reads a venue's own candles of the minutes that a range touches; null where the venue keeps none. */
+export type FetchCandles = (
+  venue: GapRecord['venue'],
+  marketIds: readonly string[],
+  fromMs: number,
+  toMs: number
+) => Promise<VenueCandle[] | null>
+
+const MINUTE_MS = 60_000
+/** The minutes of all markets of a gap; a gap of more is not asked for. */
+const MINUTES_MAX = 50_000
+/** A candle may be on its way so long after its minute. */
+const SETTLED_AFTER_MS = 30_000
+const TRIED_MAX = 5_000
+
+/**
+ * Keeps the venue's own candles of the minutes that gaps touch, beside what was recorded and never in its place. They
+ * close a gap only where every minute of every market is told: a minute that is left out may have been quiet, or not.
+ */
+export class CandleFiller {
+  private readonly fetchCandles: FetchCandles | null
+  private readonly tried = new Set<string>()
+  /** Candles kept. */
+  candles = 0
+
+  constructor(fetchCandles: FetchCandles | null) {
+    this.fetchCandles = fetchCandles
+  }
+
+  /**
+   * Returns true when the candles that were read now tell all of a gap; false also where it is not the time, or was
+   * tried before.
+   *
+   * @throws what reading or writing throws; it is then not taken as tried
+   */
+  async fill(
+    history: HistoryStore,
+    { id, venue, startedAtMs, endedAtMs }: GapRecord,
+    marketIds: readonly string[],
+    nowMs: number
+  ): Promise<boolean> {
+    if (this.fetchCandles === null || endedAtMs === null || this.tried.has(id)) return false
+    const fromMs = Math.floor(startedAtMs / MINUTE_MS) * MINUTE_MS
+    const toMs = Math.ceil(endedAtMs / MINUTE_MS) * MINUTE_MS
+    const minutes = ((toMs - fromMs) / MINUTE_MS) * marketIds.length
+    if (minutes === 0 || minutes > MINUTES_MAX || nowMs - toMs < SETTLED_AFTER_MS) return false
+    const told = await this.fetchCandles(venue, marketIds, fromMs, toMs)
+    const inside = (told ?? []).filter((one) => one.fromMs >= fromMs && one.fromMs < toMs)
+    await history.writeVenueCandles(inside)
+    this.candles += inside.length
+    this.remember(id)
+    return new Set(inside.map((one) => `${one.fromMs} ${one.marketId}`)).size === minutes
+  }
+
+  private remember(id: string): void {
+    this.tried.add(id)
+    if (this.tried.size <= TRIED_MAX) return
+    const [oldest] = this.tried
+    if (oldest !== undefined) this.tried.delete(oldest)
+  }
+}
