@@ -129,6 +129,17 @@ export class VerdictTable {
     this.marks[slot * MARKS + VERIFIED_AT] = verifiedAtMs
   }
 
+  /** Takes over counter and times as another process has them, NaN for null: what it does not know is known no more. */
+  assume(
+    slot: number,
+    sequence: number,
+    venueTimeMs: number,
+    receivedAtMs: number,
+    verifiedAtMs: number
+  ): void {
+    this.marks.set([sequence, venueTimeMs, receivedAtMs, verifiedAtMs], slot * MARKS)
+  }
+
   /** Each of these four is NaN for null, as in `received`. */
   sequence(slot: number): number {
     return this.marks[slot * MARKS + SEQUENCE] as number

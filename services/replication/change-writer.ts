@@ -254,15 +254,14 @@ export class ChangeWriter {
     if (id != null) this.outputs.get(shard)?.removed(slot, id)
   }
 
+  /** A market that tells it may be gone before it is told: all of them do. */
   private eventChanged(eventId: string): void {
     const { store, steadyNow } = this.options
-    const record = store.marketOfEvent(eventId)
-    if (record === undefined) return
-    this.changes.retellMetadata(record.slot)
-    // The whole books of all its markets carry it.
     for (const id of store.getEvent(eventId)?.marketIds ?? []) {
       const slot = store.get(id)?.slot
-      if (slot !== undefined) this.outputs.get(this.shardOfSlot[slot] as number)?.changed(slot, steadyNow())
+      if (slot === undefined) continue
+      this.changes.retellMetadata(slot)
+      this.outputs.get(this.shardOfSlot[slot] as number)?.changed(slot, steadyNow())
     }
   }
 }

@@ -38,7 +38,12 @@ const ARENA_FULL = reasonBit('arena_full')
  */
 export class ReplicaBooks {
   private readonly store: SnapshotStore
+  /**
+   * As they are served. A market whose event changes moves to another shard, and nothing says in which order two shards are
+   * read: both may have it for a while, and it is the last one's that told it whole.
+   */
   private readonly markets = new Map<string, ReplicaMarket>()
+  /** By shard: every market that it has, by its own word. */
   private readonly shards: Map<string, ReplicaMarket>[]
   private readonly levels = new LevelList()
   /** Markets that the store had no slot for. */
@@ -60,17 +65,25 @@ export class ReplicaBooks {
   /** Takes over what a market became. `local` are the reasons that hold for every market of the shard. */
   apply(shard: number, epoch: number, change: MarketChange, local: number): Applied {
     const [id, , to, verdict, levels, whole, metadata] = change
-    const known = this.markets.get(id)
-    if (!follows(known, shard, epoch, change)) return this.withoutRoom.has(id) ? 'no_room' : 'gap'
-    if (known?.shard === shard && (known.epoch > epoch || (known.epoch === epoch && to < known.version)))
+    const known = this.shards[shard]?.get(id)
+    if (!follows(known, epoch, change)) return this.withoutRoom.has(id) ? 'no_room' : 'gap'
+    if (known !== undefined && (known.epoch > epoch || (known.epoch === epoch && to < known.version)))
       return 'known'
+    const isServed = known !== undefined && known === this.markets.get(id)
+    if (known !== undefined && !isServed && (whole === null || metadata === null)) {
+      // Another shard told it whole since.
+      known.epoch = epoch
+      known.version = to
+      return 'known'
+    }
     const record = metadata === null ? this.store.get(id) : this.putMarket(metadata)
     if (record === null || record === undefined) {
       this.withoutRoom.add(id)
       return 'no_room'
     }
     this.withoutRoom.delete(id)
-    const market = known?.shard === shard ? known : this.enter(id, shard)
+    const market = known ?? this.enter(id, shard)
+    this.markets.set(id, market)
     market.epoch = epoch
     market.version = to
     if (whole !== null || market.hasBook) market.hasBook = this.putLevels(record.slot, levels, whole)
@@ -80,29 +93,37 @@ export class ReplicaBooks {
     return 'applied'
   }
 
-  remove(shard: number, id: string): void {
+  /**
+   * A shard has a market no longer. Returns another shard that told it too, and whose word was passed over since: it serves
+   * the market from now on, and has to be filled anew. Null where there is none: the market is gone then.
+   */
+  remove(shard: number, id: string): number | null {
     this.withoutRoom.delete(id)
-    const market = this.markets.get(id)
-    if (market?.shard !== shard) return
-    this.markets.delete(id)
+    const market = this.shards[shard]?.get(id)
+    if (market === undefined) return null
     this.shards[shard]?.delete(id)
+    if (this.markets.get(id) !== market) return null
+    const other = this.shards.find((markets) => markets.has(id))?.get(id)
+    if (other !== undefined) {
+      this.markets.set(id, other)
+      return other.shard
+    }
+    this.markets.delete(id)
     this.store.remove(id)
+    return null
   }
 
   /** Sets what this process says of a market, besides what its writer says. */
-  flag({ id, reasons }: ReplicaMarket, local: number): void {
+  flag(market: ReplicaMarket, local: number): void {
+    const { id, reasons } = market
     const record = this.store.get(id)
-    if (record === undefined) return
+    if (record === undefined || this.markets.get(id) !== market) return
     const before = (this.store.books.verdicts.reasons[record.slot] as number) & LOCAL_REASONS
     if (before !== local) this.store.books.assume(record.slot, reasons | local)
   }
 
-  /** A market moves to another shard when its event changes: it is the last one's that told it whole. */
   private enter(id: string, shard: number): ReplicaMarket {
-    const former = this.markets.get(id)
-    if (former !== undefined) this.shards[former.shard]?.delete(id)
     const market: ReplicaMarket = { id, shard, epoch: 0, version: 0, reasons: 0, hasBook: false }
-    this.markets.set(id, market)
     this.shards[shard]?.set(id, market)
     return market
   }
@@ -117,8 +138,7 @@ export class ReplicaBooks {
     const [sequence, venueTimeMs, receivedAtMs, verifiedAtMs] = marks
     books.setSource(slot, source === 0 ? 'websocket' : 'poll')
     books.verdicts.mismatches[slot] = mismatches
-    books.received(slot, orNaN(receivedAtMs), orNaN(venueTimeMs), orNaN(sequence))
-    books.verdicts.verified(slot, orNaN(verifiedAtMs))
+    books.verdicts.assume(slot, orNaN(sequence), orNaN(venueTimeMs), orNaN(receivedAtMs), orNaN(verifiedAtMs))
   }
 
   /** Returns false when there is no room for the book, which is then empty. */
@@ -152,16 +172,14 @@ export class ReplicaBooks {
   }
 }
 
-/** Whether a change can be applied to what is known of its market: all that lies between was told. */
+/** Whether a change can be applied to what its shard told of its market: all that lies between was told. */
 function follows(
   known: ReplicaMarket | undefined,
-  shard: number,
   epoch: number,
   [, from, , , , whole, metadata]: MarketChange
 ): boolean {
-  const isOurs = known !== undefined && known.shard === shard
-  if (whole !== null) return isOurs || metadata !== null
-  return isOurs && (known.epoch > epoch || (known.epoch === epoch && from <= known.version))
+  if (whole !== null) return known !== undefined || metadata !== null
+  return known !== undefined && (known.epoch > epoch || (known.epoch === epoch && from <= known.version))
 }
 
 function orNaN(value: number | null): number {

@@ -186,7 +186,7 @@ export class ReplicaFeed {
     let isWhole = true
     for (const change of changes) {
       this.counts.changes++
-      if (change.length === 1) this.books.remove(shard, change[0])
+      if (change.length === 1) this.remove(shard, change[0])
       else if (this.applyChange(shard, epoch, change) === 'gap') isWhole = false
     }
     if (this.cursors[shard]?.passesTrades(epoch, number))
@@ -202,7 +202,12 @@ export class ReplicaFeed {
   /** What a new writer did not tell of its shard is served no more. */
   private removeUntold(shard: number, epoch: number, venues: ReadonlySet<string>): void {
     for (const { id, epoch: told } of this.books.of(shard).values())
-      if (told < epoch && venues.has(id.slice(0, id.indexOf(':')))) this.books.remove(shard, id)
+      if (told < epoch && venues.has(id.slice(0, id.indexOf(':')))) this.remove(shard, id)
+  }
+
+  private remove(shard: number, id: string): void {
+    const other = this.books.remove(shard, id)
+    if (other !== null) this.broken(other, this.cursors[other] as ShardCursor)
   }
 
   private broken(shard: number, cursor: ShardCursor): void {
@@ -260,7 +265,7 @@ export class ReplicaFeed {
       if (book === null) this.counts.unreadable++
       else this.applyChange(shard, book.epoch, book.change)
     }
-    for (const { id } of [...this.books.of(shard).values()]) if (!books.has(id)) this.books.remove(shard, id)
+    for (const { id } of [...this.books.of(shard).values()]) if (!books.has(id)) this.remove(shard, id)
     cursor.epoch = mark.epoch
     cursor.number = mark.number
     cursor.isBroken = false

@@ -150,12 +150,6 @@ export class SnapshotStore {
     return { market, rules, event }
   }
 
-  /** Returns one served market of an event. */
-  marketOfEvent(id: string): MarketRecord | undefined {
-    const [first] = this.eventMarkets.get(id) ?? []
-    return first === undefined ? undefined : this.byId.get(first)
-  }
-
   /** Ids of the events that have served markets, of one venue if it is given, in ascending order. */
   eventIds(venue?: Venue): string[] {
     const ids: string[] = []

@@ -1,0 +1,151 @@
+import t from 'tap'
+import { clusterKeys } from '../../../services/replication/keys.ts'
+import { MarketChanges } from '../../../services/replication/market-changes.ts'
+import type { RedisArgument, RedisLink } from '../../../services/replication/redis.ts'
+import { ReplicaBooks } from '../../../services/replication/replica-books.ts'
+import { shardOf } from '../../../services/replication/shards.ts'
+import { market, serve } from '../../helper.ts'
+import { NO_REDIS, until } from './real-redis.ts'
+import {
+  connect,
+  differing,
+  newStore,
+  nextRound,
+  SHARDS,
+  startReplica,
+  writing
+} from './writer-and-replica.ts'
+
+t.setTimeout(120_000)
+
+/** Of another shard than the market's own event. */
+const [ELSEWHERE = ''] = Array.from({ length: 50 }, (_, n) => `kalshi:KXTEST-OTHER-${n}`).filter(
+  (eventId) => shardOf(market(0, { eventId }), SHARDS) !== shardOf(market(0), SHARDS)
+)
+
+/** A connection by which the whole books of one shard come last, and are as they were at some time before. */
+async function withOldBooks(link: RedisLink, cluster: string, shard: number) {
+  const keys = clusterKeys(cluster, SHARDS)
+  const old = (await link.call('HGETALL', keys.books(shard))) as Buffer[]
+  let others = SHARDS - 1
+  let isOld = true
+  return {
+    get isReady() {
+      return link.isReady
+    },
+    get status() {
+      return link.status
+    },
+    call: async (command: string, ...args: RedisArgument[]) => {
+      const reply = await link.call(command, ...args)
+      if (command !== 'HGETALL' || !isOld) return reply
+      if (args[0] !== keys.books(shard)) {
+        others--
+        return reply
+      }
+      await until(() => others === 0, 'the other shards were filled')
+      isOld = false
+      return old
+    }
+  }
+}
+
+t.test(
+  'a market that changed shards is served by a replica that fills the one that it left last',
+  { skip: NO_REDIS },
+  async (t) => {
+    const { cluster, source, inspected } = await writing(t)
+    const { id } = market(0)
+    await nextRound(inspected, cluster)
+    const link = await withOldBooks(await connect(t), cluster, shardOf(market(0), SHARDS))
+    source.patch(id, { eventId: ELSEWHERE })
+    await nextRound(inspected, cluster)
+    const copy = newStore()
+    const left: (string | null)[] = []
+    copy.watchBindings((_, bound) => {
+      if (bound === null) left.push(bound)
+    })
+    const replica = startReplica(t, cluster, copy, link)
+    await until(
+      () => replica.isFilled && differing(source, copy).length === 0,
+      'it serves what the writer does'
+    )
+    t.equal(copy.get(id)?.market.eventId, ELSEWHERE)
+    t.same(left, [], 'no market was away meanwhile')
+    t.match(replica.status(), { gaps: 1 }, 'the shard that it is in was filled anew')
+
+    t.comment('and back again, before it is read that it left')
+    source.patch(id, { eventId: market(0).eventId })
+    await until(() => differing(source, copy).length === 0, 'it serves what the writer does')
+    source.remove(id)
+    await until(() => copy.get(id) === undefined, 'it is gone with its last shard')
+  }
+)
+
+t.test(
+  'the new name of an event comes through, though the market that might tell it leaves',
+  { skip: NO_REDIS },
+  async (t) => {
+    const { cluster, source } = await writing(t)
+    const copy = newStore()
+    const replica = startReplica(t, cluster, copy, await connect(t))
+    await until(() => replica.isFilled && differing(source, copy).length === 0, 'it was filled')
+    const { marketIds, ...header } = source.getEvent('kalshi:KXTEST-EVENT-1') as NonNullable<
+      ReturnType<typeof source.getEvent>
+    >
+    source.putEvent({ ...header, title: 'Renamed' })
+    source.remove(marketIds[0] as string)
+    await until(() => copy.getEvent(header.id)?.title === 'Renamed', 'the replica has the name')
+    t.same(copy.getEvent(header.id), source.getEvent(header.id))
+  }
+)
+
+t.test('what is told of a market by a shard that has it no longer is not served', (t) => {
+  const source = newStore()
+  const changes = new MarketChanges(source)
+  const copy = newStore()
+  const books = new ReplicaBooks(copy, SHARDS)
+  const { slot } = serve(source, market(0))
+  const record = source.at(slot) as NonNullable<ReturnType<typeof source.at>>
+  const told = () => changes.snapshot(record)
+  const title = () => copy.get(record.id)?.market.title
+  const [before, now] = [1, 2]
+
+  t.equal(books.apply(before, 1, told(), 0), 'applied')
+  source.patch(record.id, { title: 'Moved' })
+  t.equal(books.apply(now, 1, told(), 0), 'applied')
+  const [id, , to, verdict] = told()
+  t.equal(books.apply(before, 1, [id, to - 1, to, verdict, [[1_000], [0]], null, null], 0), 'known')
+  t.equal(title(), 'Moved')
+  t.equal(books.remove(before, id), null)
+  t.equal(title(), 'Moved')
+
+  t.comment('told whole by the former once more, as by whole books that are old')
+  t.equal(books.apply(before, 1, told(), 0), 'applied')
+  t.equal(books.remove(before, id), now, 'the other has to be filled')
+  t.equal(title(), 'Moved', 'until then the market is served on')
+  t.equal(books.remove(now, id), null)
+  t.equal(copy.size, 0)
+  t.end()
+})
+
+t.test('a time of the venue that the next writer does not know is known no more', (t) => {
+  const copy = newStore()
+  const books = new ReplicaBooks(copy, SHARDS)
+  const source = newStore()
+  const record = serve(source, market(0))
+  const [id, , to, verdict, , whole, metadata] = new MarketChanges(source).snapshot(record)
+  const tell = (venueTimeMs: number | null, epoch: number) => {
+    const [reasons, origin, mismatches, sequence, , ...ours] = verdict
+    books.apply(
+      0,
+      epoch,
+      [id, -1, to, [reasons, origin, mismatches, sequence, venueTimeMs, ...ours], null, whole, metadata],
+      0
+    )
+    return copy.books.verdicts.get(copy.get(id)?.slot as number).venueTimeMs
+  }
+  t.equal(tell(1_790_000_000_000, 1), 1_790_000_000_000)
+  t.equal(tell(null, 2), null)
+  t.end()
+})
