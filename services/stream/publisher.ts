@@ -34,6 +34,8 @@ const MARKETS_A_MESSAGE = 256
 interface Outgoing {
   slots: number[]
   bodies: Buffer[]
+  /** Trades belonged to it that could not be written. */
+  isTorn: boolean
 }
 
 /**
@@ -83,19 +85,18 @@ export class Publisher {
 
   /** A trade was told. Called by a feed: it must not throw. */
   traded(trade: TradeNote): void {
+    const slot = this.options.store.get(trade.marketId)?.slot
+    if (slot === undefined) return
+    const topics = [...this.options.topics.of(slot)].filter(({ question }) => question.channel === 'trades')
+    if (topics.length === 0) return
     try {
-      const slot = this.options.store.get(trade.marketId)?.slot
-      if (slot === undefined) return
-      let body: Buffer | null = null
-      for (const topic of this.options.topics.of(slot)) {
-        if (topic.question.channel !== 'trades') continue
-        body ??= Buffer.from(JSON.stringify(tradeBody(trade)))
-        this.prepare(topic).bodies.push(body)
-      }
-      if (body !== null) this.wake()
+      const body = Buffer.from(JSON.stringify(tradeBody(trade)))
+      for (const topic of topics) this.prepare(topic).bodies.push(body)
     } catch (error) {
+      for (const topic of topics) this.prepare(topic).isTorn = true
       this.options.onFailure(error)
     }
+    this.wake()
   }
 
   /** Tells what is due of the topics that come at intervals, a share of it a turn, and again what could not be told. */
@@ -138,14 +139,17 @@ export class Publisher {
     for (const slot of collector.take(MARKETS_A_TURN)) this.tryToTell(slot, collector.changesTaken(slot))
     const outgoing = [...this.outgoing]
     this.outgoing.clear()
-    for (const [topic, { slots, bodies }] of outgoing) {
+    for (const [topic, { slots, bodies, isTorn }] of outgoing) {
       if (topic.isClosed) continue
+      let isLost = isTorn
       try {
         send(topic, slots, bodies)
       } catch (error) {
         for (const slot of slots) this.lose(slot)
+        isLost = !topic.hasState
         onFailure(error)
       }
+      if (isLost) this.leaveOut(topic)
     }
   }
 
@@ -154,6 +158,14 @@ export class Publisher {
       this.changed(slot, changes)
     } catch (error) {
       this.lose(slot)
+      this.options.onFailure(error)
+    }
+  }
+
+  private leaveOut(topic: Topic): void {
+    try {
+      topic.leaveOut()
+    } catch (error) {
       this.options.onFailure(error)
     }
   }
@@ -233,7 +245,7 @@ export class Publisher {
   private prepare(topic: Topic): Outgoing {
     const known = this.outgoing.get(topic)
     if (known !== undefined) return known
-    const fresh: Outgoing = { slots: [], bodies: [] }
+    const fresh: Outgoing = { slots: [], bodies: [], isTorn: false }
     if (!topic.isPaced) this.outgoing.set(topic, fresh)
     return fresh
   }

@@ -133,12 +133,24 @@ export class Topic {
     const seq = this.seq + 1
     const frame = new Frame(seq, this.compose(seq, removed, bodies), this)
     this.removedNow = []
-    this.seq = seq
     for (const slot of slots) {
       const member = this.members.get(slot)
       if (member !== undefined) member.lastSeq = seq
     }
     this.remember(seq, removed)
+    this.deliver(frame)
+  }
+
+  /** Says in the place of a message that it is left out: what it held has no latest state that could be told instead. */
+  leaveOut(): void {
+    const seq = this.seq + 1
+    const text = `{"type":"lag","topic":${this.number},"from":${seq},"to":${seq}}`
+    this.deliver(new Frame(seq, Buffer.from(text), { epoch: this.epoch, messageType: 'lag' }))
+  }
+
+  /** To all who are up to date, and to who comes back for it. */
+  private deliver(frame: Frame): void {
+    this.seq = frame.seq
     this.ring.push(frame)
     for (const subscriber of this.subscribers) {
       try {

@@ -3,7 +3,7 @@ import { BodyWriter } from '../../../services/stream/bodies.ts'
 import { Topic } from '../../../services/stream/topic.ts'
 import { market, serve } from '../../helper.ts'
 import { differences } from './held-stream.ts'
-import { listen, PACED, setBid, slotOf, turns, until, world } from './world.ts'
+import { comeBack, listen, PACED, setBid, slotOf, turns, until, world } from './world.ts'
 
 /** Makes a method throw so many times, and then do what it does. Returns how often it is still to throw. */
 function breaks<Name extends string>(
@@ -153,3 +153,48 @@ t.test('a ticker that always fails is tried once a tick, and the others come', a
   t.ok(failed >= 3 && failed <= ticks + 1, `${failed} in ${ticks} ticks`)
   t.equal(here.errors.length, 1)
 })
+
+t.test(
+  'trades that could not be told leave a hole that is named, to who follows and to who comes back',
+  async (t) => {
+    const here = world(t, 1)
+    const { hub, trades, ids } = here
+    const question = { channel: 'trades', markets: ids } as const
+    const tell = async (...numbers: number[]) => {
+      for (const n of numbers)
+        trades.tell({
+          marketId: ids[0] as string,
+          tradeId: String(n),
+          venueTimeMs: null,
+          receivedAtMs: 1_795_000_000_000,
+          price: 4_200,
+          size: 1_500_000,
+          takerSide: 'yes'
+        })
+      await turns()
+    }
+    const heard = ({ messages }: ReturnType<typeof listen>) =>
+      messages.flatMap((message): unknown[] => {
+        if (message.type === 'trades') return message.trades.map(({ tradeId }) => tradeId)
+        return message.type === 'lag' ? [[message.from, message.to]] : []
+      })
+    const one = listen(hub, question)
+    const leaving = listen(hub, question)
+    await tell(1)
+    leaving.terminate()
+
+    breaks(t, Topic.prototype as unknown as { compose: () => Buffer }, 'compose', 1)
+    await tell(2, 3)
+    await tell(4)
+    t.same(heard(one), ['1', [2, 2], '4'], 'a message that could not be put together')
+    breaks(t, Date.prototype, 'toISOString', 1)
+    await tell(5)
+    t.same(heard(one), ['1', [2, 2], '4', [4, 4]], 'a trade that could not be written')
+    t.equal(hub.statistics.failures, 2)
+
+    const back = comeBack(hub, leaving, question)
+    await turns()
+    t.same(heard(back), heard(one).slice(1))
+    t.same([one.held.leftOut, back.held.leftOut], [2, 2])
+  }
+)
