@@ -38,8 +38,11 @@ interface KeptTicker {
 export class StateWriter {
   readonly bodies: BodyWriter
   private readonly options: StateWriterOptions
-  /** The newest tickers: cohorts that tell the same version share the bytes. */
-  private readonly tickers = new Map<number, KeptTicker>()
+  /** The newest tickers of each form: cohorts that tell the same version share the bytes. */
+  private readonly tickers = {
+    crossbook: new Map<number, KeptTicker>(),
+    summary: new Map<number, KeptTicker>()
+  }
 
   constructor(options: StateWriterOptions) {
     this.options = options
@@ -58,7 +61,7 @@ export class StateWriter {
   }
 
   forget(slot: number): void {
-    this.tickers.delete(slot)
+    for (const kept of Object.values(this.tickers)) kept.delete(slot)
   }
 
   private health(): StateBody {
@@ -74,16 +77,16 @@ export class StateWriter {
       statistics.withhold(fault)
       return null
     }
-    if (form === 'summary') {
-      if (store.books.verdicts.reasons[slot] === 0) return this.bodies.summary(record, now())
+    if (form === 'summary' && store.books.verdicts.reasons[slot] !== 0) {
       statistics.withhold('not_live')
       return null
     }
+    const tickers = this.tickers[form]
     const version = store.books.versions[slot] as number
-    const kept = this.tickers.get(slot)
+    const kept = tickers.get(slot)
     if (kept?.version === version && kept.id === id) return kept.body
-    const body = this.bodies.ticker(record)
-    this.tickers.set(slot, { id, version, body })
+    const body = form === 'summary' ? this.bodies.summary(record, now()) : this.bodies.ticker(record)
+    tickers.set(slot, { id, version, body })
     return body
   }
 }

@@ -102,21 +102,23 @@ t.test('the compatibility form has numbers, and only live books', async (t) => {
   t.match(one.messages[2], { tickers: [{ summary_stats: { yes: { bid: 0.41 } } }] })
 })
 
-t.test(
-  'one tick writes a ticker once, however many take it, and groups have it at different times',
-  async (t) => {
-    const here = world(t, 1, { defaults: { ...PACED, tickerIntervalMs: 400 } })
-    const clients = Array.from({ length: 150 }, () =>
-      listen(here.hub, { channel: 'ticker', venue: 'kalshi' })
-    )
-    const before = here.hub.status().serialized
-    setBid(here, 4_200, 1_000_000)
-    await until(() => clients.every((one) => quotesOf(one).length === 1))
-    t.equal(here.hub.status().serialized - before, 1)
-    t.equal(here.hub.status().topics, 3)
-    t.equal(here.hub.statistics.tickersPublished, 3, 'once for each group')
-  }
-)
+for (const form of ['crossbook', 'summary'] as const)
+  t.test(
+    `one tick writes a ticker of the form ${form} once, however many take it, and groups have it at different times`,
+    async (t) => {
+      const here = world(t, 1, { defaults: { ...PACED, tickerIntervalMs: 400 } })
+      const clients = Array.from({ length: 150 }, () =>
+        listen(here.hub, { channel: 'ticker', venue: 'kalshi', form })
+      )
+      const told = ({ messages }: Listener) => messages.filter(({ type }) => type === 'tickers').length
+      const before = here.hub.status().serialized
+      setBid(here, 4_200, 1_000_000)
+      await until(() => clients.every((one) => told(one) === 1))
+      t.equal(here.hub.status().serialized - before, 1)
+      t.equal(here.hub.status().topics, 3)
+      t.equal(here.hub.statistics.tickersPublished, 3, 'once for each group')
+    }
+  )
 
 t.test('depth is the top of the book at the rate and to the depth that were asked', async (t) => {
   const here = world(t, 1, { defaults: PACED })
