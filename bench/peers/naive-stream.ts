@@ -8,22 +8,19 @@ import type { MarketRecord } from '../../services/snapshots/market-record.ts'
 import type { SnapshotStore } from '../../services/snapshots/store.ts'
 import { nowMicros } from '../stream/stamp.ts'
 
-const TICKER_EVERY_MS = 1_000
-
 interface Level {
   price: string
   size: string
 }
 
 /**
- * Streams the obvious way: one message for each change and each ticker, serialized for each client and sent at once, with
- * no look at who reads. It is spared what a program without Crossbook's store would do for each client besides.
+ * Streams the obvious way: a message for each change and a ticker with it, serialized for each client and sent at once. It
+ * conflates nothing and does not look who reads. It is spared what a program without Crossbook's store would do for each client besides.
  */
 class NaiveStream {
   private readonly store: SnapshotStore
   private readonly books = new Map<number, Set<WebSocket>>()
   private readonly tickers = new Map<number, Set<WebSocket>>()
-  private readonly changed = new Set<number>()
   private bids: Level[] = []
   private asks: Level[] = []
 
@@ -36,7 +33,6 @@ class NaiveStream {
       released: ignore,
       touched: (slot) => this.touched(slot)
     })
-    setInterval(() => this.tick(), TICKER_EVERY_MS)
   }
 
   receive(client: WebSocket, text: string): void {
@@ -61,29 +57,28 @@ class NaiveStream {
   }
 
   private touched(slot: number): void {
-    if (this.tickers.has(slot)) this.changed.add(slot)
-    const clients = this.books.get(slot)
-    if (clients === undefined) return
+    this.tellChange(slot, this.books.get(slot) ?? NOBODY)
+    this.tellTicker(slot, this.tickers.get(slot) ?? NOBODY)
+  }
+
+  private tellChange(slot: number, clients: ReadonlySet<WebSocket>): void {
     const { bids, asks } = this
     this.bids = []
     this.asks = []
+    if (clients.size === 0) return
     const { id, verdict } = this.aggregate(slot)
     const version = this.store.books.versions[slot]
     for (const client of clients)
       client.send(JSON.stringify({ type: 'change', books: [{ id, version, bids, asks, verdict }] }))
   }
 
-  private tick(): void {
+  private tellTicker(slot: number, clients: ReadonlySet<WebSocket>): void {
+    if (clients.size === 0) return
     const at = nowMicros()
-    const slots = [...this.changed]
-    this.changed.clear()
-    for (const slot of slots) {
-      const { id, quotes, market, verdict } = this.aggregate(slot)
-      const { volume, volume24h } = market
-      const ticker = { id, version: this.store.books.versions[slot], quotes, volume, volume24h, verdict }
-      for (const client of this.tickers.get(slot) ?? [])
-        client.send(JSON.stringify({ type: 'ticker', at, ticker }))
-    }
+    const { id, quotes, market, verdict } = this.aggregate(slot)
+    const { volume, volume24h } = market
+    const ticker = { id, version: this.store.books.versions[slot], quotes, volume, volume24h, verdict }
+    for (const client of clients) client.send(JSON.stringify({ type: 'ticker', at, ticker }))
   }
 
   private aggregate(slot: number) {
@@ -91,13 +86,15 @@ class NaiveStream {
   }
 }
 
-/** Starts the naive stream of a store and returns its port. */
-export async function listenNaiveStream(store: SnapshotStore): Promise<number> {
+const NOBODY: ReadonlySet<WebSocket> = new Set()
+
+/** Starts the naive stream of a store; returns its port and what ends it. */
+export async function listenNaiveStream(store: SnapshotStore): Promise<{ port: number; close: () => void }> {
   const stream = new NaiveStream(store)
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
   server.on('connection', (client) => {
     client.on('message', (data) => stream.receive(client, String(data)))
   })
   await once(server, 'listening')
-  return (server.address() as AddressInfo).port
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() }
 }

@@ -87,7 +87,7 @@ if (busy !== null) {
   await follow(busy.url, (frame, atMs) => kalshi.apply(frame, atMs, connection))
 }
 
-const port = kind === 'naive' ? await listenNaiveStream(store) : await listenApp()
+const port = kind === 'naive' ? (await listenNaiveStream(store)).port : await listenApp()
 const delays = monitorEventLoopDelay({ resolution: 1 })
 const flushes: Flush[] = []
 let peakBytes = 0

@@ -125,7 +125,7 @@ export function live(context: BenchContext): Promise<Figure[]> {
     const what = `${scene.clients} clients, ${updates} updates/s`
     const figure = (unit: string, value: Reader, target: Figure['target']): Figure => {
       const [own, against] = [of('crossbook', value), of('naive', value)]
-      const peer = 'naive: JSON.stringify and send for each change, ticker and client'
+      const peer = 'naive: JSON.stringify and send of change and ticker, for each change and client'
       return { bench: 'stream', figure: own, unit, peer, against, ratio: own / against, target }
     }
     return [

@@ -11,7 +11,7 @@ const CHANGES_PER_SECOND = MARKETS * 2
 /** Each market had its first ticker. */
 const SETTLE_MS = 1_200
 
-/** The same tickers to all clients once a second, against one `send` for each ticker and client. */
+/** The same tickers to all clients once a second, against one `send` for each change and client. */
 export function tickers(context: BenchContext): Promise<Figure[]> {
   const clients = context.quick ? 300 : 1_000
   const ms = context.quick ? 1_500 : 3_000
@@ -51,7 +51,7 @@ export function tickers(context: BenchContext): Promise<Figure[]> {
       target: Figure['target']
     ): Figure => {
       const [own, against] = [of('crossbook', value), of('naive', value)]
-      const peer = 'naive: JSON.stringify and send for each ticker and client'
+      const peer = 'naive: JSON.stringify and send for each change and client'
       return { bench: 'stream', figure: own, unit, peer, against, ratio: own / against, target }
     }
     const what = `${clients} clients x ${MARKETS} tickers at 1 Hz`
