@@ -1,46 +1,15 @@
-import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { WebSocket } from 'ws'
 import { buildApp } from '../../app.ts'
 import type { Config } from '../../schemas/config.ts'
-import { CLOSE_CODES, type StreamMessage } from '../../schemas/stream.ts'
+import { CLOSE_CODES } from '../../schemas/stream.ts'
 import { CLOSE_REASONS } from '../../services/stream/close-codes.ts'
 import { gatewaySettings } from '../../simulator/gateway-settings.ts'
 import { startSimulator } from '../../simulator/index.ts'
-import { build, market, serve, testConfig } from '../helper.ts'
-import { differences, HeldStream, readMessage } from '../services/stream/held-stream.ts'
-import { disturb, randomFrom } from '../services/stream/world.ts'
+import { testConfig } from '../helper.ts'
+import { differences, HeldStream } from '../services/stream/held-stream.ts'
 import { BOOKS, Client, until } from './stream-client.ts'
-
-async function served(t: Test, markets: number, overrides: Partial<Config> = {}) {
-  const app = await build(t, overrides)
-  const ids = Array.from({ length: markets }, (_, n) => serve(app.snapshotStore, market(n)).id)
-  const address = await app.listen({ host: '127.0.0.1', port: 0 })
-  return { app, address, ids, store: app.snapshotStore }
-}
-
-/** Goes on changing books until it is told to stop; returns how to stop it. */
-function churn(
-  { snapshotStore: store }: FastifyInstance,
-  ids: readonly string[],
-  perTurn: number
-): () => void {
-  const random = randomFrom(11)
-  const timer = setInterval(() => {
-    for (let n = 0; n < perTurn; n++) {
-      const record = store.get(ids[Math.floor(random() * ids.length)] as string)
-      if (record !== undefined) disturb(store, record.slot, random)
-    }
-  }, 1)
-  return () => clearInterval(timer)
-}
-
-/** The last message of the one question that is asked. */
-async function lastSeq({ streamHub }: FastifyInstance): Promise<number> {
-  for (let n = 0; n < 3; n++) await new Promise(setImmediate)
-  const [topic] = streamHub.topics.all()
-  return topic?.seq ?? 0
-}
+import { churn, lastSeq, served } from './stream-gateway.ts'
 
 t.test('a client that is cut off again and again misses nothing and gets nothing twice', async (t) => {
   const { app, address, ids, store } = await served(t, 10)
@@ -241,96 +210,6 @@ t.test('closing the gateway takes leave of every client in time', async (t) => {
   t.ok((await events.text()).endsWith(': 1001 the gateway stops: connect again and resume\n\n'))
   t.ok(tookMs < 3_000, `${Math.round(tookMs)} ms, with one client that does not answer`)
   deaf.socket.terminate()
-})
-
-interface ServerSentEvent {
-  id: string | null
-  event: string
-  data: StreamMessage
-}
-
-/** Reads events until there are so many. */
-async function readEvents(response: Response, count: number): Promise<ServerSentEvent[]> {
-  const events: ServerSentEvent[] = []
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
-  const decoder = new TextDecoder()
-  let text = ''
-  while (events.length < count) {
-    const { value, done } = await reader.read()
-    if (done) break
-    text += decoder.decode(value, { stream: true })
-    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-      const fields = new Map(
-        text
-          .slice(0, end)
-          .split('\n')
-          .map((line) => line.split(/: (.*)/s, 2) as [string, string])
-      )
-      text = text.slice(end + 2)
-      if (fields.has('data'))
-        events.push({
-          id: fields.get('id') ?? null,
-          event: fields.get('event') ?? '',
-          data: readMessage(fields.get('data') as string)
-        })
-    }
-  }
-  await reader.cancel()
-  return events
-}
-
-t.test('server-sent events carry the same, and resume by Last-Event-ID', async (t) => {
-  const { app, address, ids, store } = await served(t, 2)
-  const url = `${address}/v1/stream/sse?channel=book&markets=${ids[0]}&markets=${ids[1]}`
-  const { slot } = store.get(ids[0] as string) as { slot: number }
-  const change = (size: number) => {
-    store.books.arena.setLevel(slot, 0, 2_000, size)
-    store.books.touch(slot)
-  }
-  const response = await fetch(url)
-  t.match(response.headers.get('content-type'), 'text/event-stream')
-  const reading = readEvents(response, 3)
-  await until(() => app.streamHub.status().clients === 1)
-  change(1_000_000)
-  const [subscribed, snapshot, first] = await reading
-  t.match(subscribed, { event: 'subscribed', id: null })
-  t.match(snapshot, { event: 'snapshot', data: { remaining: 0, books: [{ id: ids[0] }, { id: ids[1] }] } })
-  t.match(first, { event: 'change', data: { seq: 1 }, id: /-1$/ })
-  await until(() => app.streamHub.status().clients === 0)
-  for (const size of [2_000_000, 3_000_000, 4_000_000]) {
-    change(size)
-    await new Promise(setImmediate)
-    await new Promise(setImmediate)
-  }
-  const again = await fetch(url, { headers: { 'last-event-id': first?.id as string } })
-  const missed = await readEvents(again, 4)
-  t.match(missed[0], { event: 'subscribed', data: { resumed: true, seq: 1 } })
-  t.same(
-    missed.slice(1).map(({ data }) => data.type === 'change' && [data.seq, data.books[0]?.bids[0]?.size]),
-    [
-      [2, '2'],
-      [3, '3'],
-      [4, '4']
-    ]
-  )
-  const old = await fetch(`${url}&lastEventId=another.9-3`)
-  t.match(
-    (await readEvents(old, 3)).map(({ event }) => event),
-    ['subscribed', 'resync', 'snapshot']
-  )
-})
-
-t.test('a question for server-sent events that is wrong is answered as any request', async (t) => {
-  const { address } = await served(t, 1)
-  const ask = async (path: string, headers = {}) => {
-    const response = await fetch(`${address}${path}`, { headers })
-    return [response.status, ((await response.json()) as { code?: string }).code]
-  }
-  t.same(await ask('/v1/stream/sse'), [400, 'BAD_REQUEST'])
-  t.same(await ask('/v1/stream/sse?channel=alerts'), [400, 'BAD_REQUEST'])
-  t.same(await ask('/v1/stream/sse?channel=book&depth=3'), [400, 'BAD_MESSAGE'])
-  t.same(await ask('/v1/stream/sse?channel=book&markets=kalshi:NOPE'), [404, 'MARKET_NOT_FOUND'])
-  t.same(await ask('/v1/stream'), [426, 'UPGRADE_REQUIRED'])
 })
 
 t.test('pages of other origins may not stream, unless a setting says so', async (t) => {
