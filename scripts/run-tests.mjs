@@ -58,7 +58,7 @@ async function worker() {
 /** What fails is run once more, alone: a machine that was taken away for seconds is no fault, one that is seen twice is. */
 async function run(file, isLast = false) {
   const startedAt = performance.now()
-  const { text, code, signal, results, left } = await output(file)
+  const { text, code, signal, results, left, measured } = await output(file)
   const isWell = code === 0 && results.ok
   if (isWell || isLast) {
     totals.pass += results.pass ?? 0
@@ -68,6 +68,7 @@ async function run(file, isLast = false) {
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
   console.log(`${isWell ? 'ok  ' : 'FAIL'} ${file}  ${results.pass ?? 0} passed, ${seconds} s`)
   for (const why of left) console.log(`       left out: ${why}`)
+  for (const figure of measured) console.log(`       measured: ${figure}`)
   if (isWell) return
   if (isLast) {
     failed.push(file)
@@ -86,8 +87,9 @@ function output(file) {
   const hung = setTimeout(() => child.kill('SIGKILL'), (FILE_TIMEOUT_S + 20) * 1_000)
   const parts = []
   const left = new Set()
+  const measured = new Set()
   const parser = new Parser()
-  listen(parser, left)
+  listen(parser, left, measured)
   child.stdout.pipe(parser)
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => parts.push(part))
   return new Promise((resolve) => {
@@ -97,19 +99,23 @@ function output(file) {
     })
     child.on('close', (code, signal) => {
       clearTimeout(hung)
-      setImmediate(() => resolve({ text: Buffer.concat(parts).toString(), code, signal, results, left }))
+      setImmediate(() =>
+        resolve({ text: Buffer.concat(parts).toString(), code, signal, results, left, measured })
+      )
     })
   })
 }
 
-/** What was left out, and why, wherever it stands in the file. */
-function listen(parser, left) {
-  parser.on('child', (child) => listen(child, left))
+/** What was left out, and why, and what was measured, wherever it stands in the file. */
+function listen(parser, left, measured) {
+  parser.on('child', (child) => listen(child, left, measured))
   parser.on('assert', ({ skip, name }) => {
     if (skip) left.add(typeof skip === 'string' ? `${name}: ${skip}` : name)
   })
   parser.on('comment', (comment) => {
     if (/left out/.test(comment) && !comment.includes('Subtest:'))
       left.add(comment.replace(/^#\s*/, '').trim())
+    const [, figure] = /^#\s*measured: (.*)/.exec(comment) ?? []
+    if (figure !== undefined) measured.add(figure)
   })
 }
