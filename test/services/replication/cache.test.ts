@@ -1,5 +1,6 @@
 import { decode } from '@msgpack/msgpack'
 import t from 'tap'
+import type { ReplicationHealth } from '../../../schemas/replication-health.ts'
 import { NO } from '../../../services/orderbook/arena.ts'
 import { getAggregate } from '../../../services/snapshots/aggregate.ts'
 import { market, serve } from '../../helper.ts'
@@ -61,5 +62,50 @@ t.test(
 
     store.remove(record.id)
     await until(async () => (await redis.exists(keys)) === 0, 'what is no longer served expires')
+  }
+)
+
+t.test(
+  'by default a market lives for 5 minutes, a book for 10 s and a price for 5 s, and changes are conflated',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const MARKETS = 100
+    const server = await OwnRedis.start(t)
+    const redis = inspector(t, server.url)
+    const app = await startRole(t, 'all', { REDIS_URL: server.url, CLUSTER_NAME: 'ttls' })
+    const store = app.snapshotStore
+    const records = Array.from({ length: MARKETS }, (_, n) => serve(store, market(n)))
+    const status = () => app.replication?.health().cache as ReplicationHealth['cache']
+    await until(async () => (await redis.dbsize()) === 3 * MARKETS, 'all keys are there')
+
+    const longest = new Map<string, number>()
+    const lives = [
+      ['market', 300_000],
+      ['orderbook', 10_000],
+      ['price', 5_000]
+    ] as const
+    let title = 0
+    await until(async () => {
+      // All three are written again.
+      store.patch(market(1).id, { title: `Title ${++title}` })
+      for (const [name] of lives) {
+        const leftMs = await redis.pttl(`${name}:kalshi:KXTEST-0001`)
+        longest.set(name, Math.max(longest.get(name) ?? 0, leftMs))
+      }
+      return lives.every(([name, ms]) => (longest.get(name) as number) > ms - 1_000)
+    }, 'each is seen soon after it was written')
+    for (const [name, ms] of lives)
+      t.ok((longest.get(name) as number) <= ms, `${name}: ${longest.get(name)} ms`)
+
+    const calls = async (command: string) =>
+      Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await redis.info('commandstats'))?.[1] ?? 0)
+    await until(() => status().pending === 0, 'all is written')
+    const before = { written: status().written, sets: await calls('set'), scripts: await calls('evalsha') }
+    for (let times = 0; times < 50; times++) for (const { slot } of records) store.books.touch(slot)
+    await until(async () => (await calls('set')) >= before.sets + 2 * MARKETS, 'all were written')
+    t.equal(status().written - before.written, MARKETS, 'each once for 50 changes')
+    t.equal((await calls('set')) - before.sets, 2 * MARKETS, 'its book and its price')
+    const scripts = (await calls('evalsha')) - before.scripts
+    t.ok(scripts < MARKETS / 2, `in ${scripts} scripts`)
   }
 )
