@@ -160,7 +160,12 @@ export class Metrics {
       miss: cache.misses,
       failure: cache.readFailures
     }))
-      this.count('crossbook_cache_reads_total', 'Reads of the cache by what they found', count, { what })
+      this.count(
+        'crossbook_cache_reads_total',
+        'Markets that a replica looked for in the cache, by what it found',
+        count,
+        { what }
+      )
     const writes = { written: cache.written, refreshed: cache.refreshed, failure: cache.writeFailures }
     for (const [what, count] of Object.entries(writes))
       this.count('crossbook_cache_writes_total', 'Markets written to the cache or kept in it', count, {

@@ -1,4 +1,6 @@
 import type { Venue } from '../../schemas/common.ts'
+import type { MarketDetail } from '../../schemas/market.ts'
+import { summary } from '../snapshots/aggregate.ts'
 import type { CachedBook, CachedMarket, CachedPrice } from './cache-values.ts'
 import { decode } from './codec.ts'
 import { cacheKey } from './keys.ts'
@@ -10,7 +12,7 @@ export interface CacheReaderStatus {
   failures: number
 }
 
-/** Reads the cache and counts what it found. Away, slow or empty is all the same to who asks: there is nothing. */
+/** Reads markets out of the cache and counts what it found. Away, slow or empty is all the same to who asks. */
 export class CacheReader {
   private readonly redis: Pick<RedisLink, 'call'>
   private readonly counts = { hits: 0, misses: 0, failures: 0 }
@@ -19,33 +21,51 @@ export class CacheReader {
     this.redis = redis
   }
 
-  /** Resolves to a market by its venue's own id; null when the cache has none. */
-  getMarket(venue: Venue, id: string): Promise<CachedMarket | null> {
-    return this.get(cacheKey.market(venue, id))
-  }
-
-  getBook(venue: Venue, id: string): Promise<CachedBook | null> {
-    return this.get(cacheKey.book(venue, id))
-  }
-
-  getPrice(venue: Venue, id: string): Promise<CachedPrice | null> {
-    return this.get(cacheKey.price(venue, id))
+  /**
+   * Resolves to a market as the cache has it, with at most `depth` levels a side; null when it is not there whole. How it is
+   * now nobody here knows: what was live is `stale`, with the times that it had.
+   */
+  async getDetail(id: string, depth: number): Promise<MarketDetail | null> {
+    const colon = id.indexOf(':')
+    const [venue, venueMarketId] = [id.slice(0, colon) as Venue, id.slice(colon + 1)]
+    const keys = [cacheKey.market, cacheKey.book, cacheKey.price].map((key) => key(venue, venueMarketId))
+    try {
+      // In one question, so that they are of one write.
+      const found = (await this.redis.call('MGET', ...keys)) as (Buffer | null)[]
+      const values = found.map((bytes) => (bytes === null ? undefined : decode(bytes)))
+      if (values.includes(undefined)) {
+        this.counts.misses++
+        return null
+      }
+      this.counts.hits++
+      return detailOf(values as [CachedMarket, CachedBook, CachedPrice], depth)
+    } catch {
+      this.counts.failures++
+      return null
+    }
   }
 
   status(): CacheReaderStatus {
     return { ...this.counts }
   }
+}
 
-  private async get<Value>(key: string): Promise<Value | null> {
-    try {
-      const bytes = (await this.redis.call('GET', key)) as Buffer | null
-      const value = bytes === null ? undefined : decode(bytes)
-      if (value === undefined) this.counts.misses++
-      else this.counts.hits++
-      return (value as Value | undefined) ?? null
-    } catch {
-      this.counts.failures++
-      return null
-    }
+function detailOf(
+  [{ market, rules }, { id, orderBook, verdict, lastUpdatedMs }, { quotes }]: [
+    CachedMarket,
+    CachedBook,
+    CachedPrice
+  ],
+  depth: number
+): MarketDetail {
+  return {
+    id,
+    market,
+    orderBook: { bids: orderBook.bids.slice(0, depth), asks: orderBook.asks.slice(0, depth) },
+    quotes: { ...quotes, usable: false },
+    summary: { yes: summary(quotes.yes, market.volume), no: summary(quotes.no, market.volume) },
+    verdict: verdict.state === 'live' ? { ...verdict, state: 'stale', reason: 'replica_lagging' } : verdict,
+    lastUpdatedMs,
+    rules
   }
 }

@@ -91,6 +91,11 @@ export class ReplicaFeed {
     return this.cursors.every((cursor) => cursor.isFilled)
   }
 
+  /** Whether it may lack a market that a writer has: it was not filled yet, or had no room for it. */
+  mayLack(id: string): boolean {
+    return !this.isFilled || this.books.withoutRoom.has(id)
+  }
+
   status(): ReplicaStatus {
     const nowMs = this.clock.now()
     const lags = this.cursors.map((cursor) => cursor.lagMs(nowMs))

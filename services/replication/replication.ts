@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { VENUES, type Venue } from '../../schemas/common.ts'
 import type { Config } from '../../schemas/config.ts'
-import type { Market } from '../../schemas/market.ts'
+import type { Market, MarketDetail } from '../../schemas/market.ts'
 import type { ReplicationHealth } from '../../schemas/replication-health.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { TradeBus } from '../venue/trade-bus.ts'
@@ -46,7 +46,7 @@ const SECOND_MS = 1_000
 
 /** All that a process does with Redis, by its role. */
 export class Replication {
-  readonly cache: CacheReader
+  private readonly cache: CacheReader
   private readonly options: ReplicationOptions
   private readonly redis: RedisLink
   private readonly leases: ShardLeases | null = null
@@ -149,6 +149,11 @@ export class Replication {
   get isReady(): boolean {
     if (this.replica !== null) return this.replica.isFilled
     return this.leases === null || this.leases.isKnown
+  }
+
+  /** Resolves to a market that a replica has no room for, or not yet, as the cache has it; null where that is nothing. */
+  async getElsewhere(id: string, depth: number): Promise<MarketDetail | null> {
+    return this.replica?.mayLack(id) ? this.cache.getDetail(id, depth) : null
   }
 
   /** Returns how it is doing, as health tells it. */

@@ -46,6 +46,7 @@ export function getDetail(store: SnapshotStore, record: MarketRecord, depth: num
   return { ...getAggregate(store, record, depth), rules: record.rules }
 }
 
-function summary({ bestBid, bestAsk }: Quote, volume: string | null) {
+/** Returns the short form of an outcome's quote. */
+export function summary({ bestBid, bestAsk }: Pick<Quote, 'bestBid' | 'bestAsk'>, volume: string | null) {
   return { bid: bestBid, ask: bestAsk, volume }
 }

@@ -12,15 +12,25 @@ import { depthQuery } from './query.ts'
 const one: FastifyPluginAsyncTypebox = async (app) => {
   const { snapshotStore, config } = app
 
+  /** As it is known besides: to a replica, by the cache. */
+  async function elsewhere(id: string, depth: number): Promise<MarketDetail> {
+    const known = await app.replication?.getElsewhere(id, depth)
+    if (known) return known
+    app.assertServing()
+    throw new MarketNotFoundError(id)
+  }
+
   app.get(
     '/markets/:id',
     {
       compress: {},
+      config: { asksElsewhere: true },
       schema: {
         operationId: 'getMarket',
         summary: 'One market with its order book and its settlement rules',
         description:
-          'Prices are dollars per contract, sizes are contracts, both as exact decimal text; the book is in YES terms.',
+          'Prices are dollars per contract, sizes are contracts, both as exact decimal text; the book is in YES terms. ' +
+          'A replica that was not told of the market yet answers what Redis has of it, never as live and without an ETag.',
         tags: ['markets'],
         headers: ifNoneMatch,
         params: Type.Object({
@@ -43,8 +53,10 @@ const one: FastifyPluginAsyncTypebox = async (app) => {
     },
     (request, reply) => {
       const { depth = FRAGMENT_DEPTH } = request.query
-      const record = snapshotStore.get(request.params.id)
-      if (record === undefined) throw new MarketNotFoundError(request.params.id)
+      const { id } = request.params
+      const record = snapshotStore.get(id)
+      if (record === undefined) return elsewhere(id, depth)
+      app.assertServing()
       if (answerUnchanged(request, reply, stampOf(snapshotStore, [record], 0, 1, depth))) return
       return getDetail(snapshotStore, record, depth)
     }

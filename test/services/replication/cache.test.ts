@@ -51,15 +51,6 @@ t.test(
     await server.run()
     await until(async () => (await redis.exists(keys).catch(() => 0)) === 3, 'all three are there again')
 
-    t.comment('reads are counted, and hit or miss')
-    const { cache } = app.replication as NonNullable<typeof app.replication>
-    t.match(await cache.getBook('kalshi', 'KXTEST-0001'), { id: record.id })
-    t.match(await cache.getPrice('kalshi', 'KXTEST-0001'), { quotes: { usable: true } })
-    t.match(await cache.getMarket('kalshi', 'KXTEST-0001'), { rules: record.rules })
-    t.equal(await cache.getMarket('kalshi', 'NONE'), null)
-    t.match(app.getHealth().replication?.cache, { hits: 3, misses: 1, readFailures: 0 })
-    t.match((await app.inject('/metrics')).body, /crossbook_cache_reads_total\{what="hit"\} 3/)
-
     store.remove(record.id)
     await until(async () => (await redis.exists(keys)) === 0, 'what is no longer served expires')
   }
@@ -107,5 +98,80 @@ t.test(
     t.equal((await calls('set')) - before.sets, 2 * MARKETS, 'its book and its price')
     const scripts = (await calls('evalsha')) - before.scripts
     t.ok(scripts < MARKETS / 2, `in ${scripts} scripts`)
+  }
+)
+
+t.test(
+  'a replica that has a market not yet answers it from the cache, as stale as it is, and counts hits and misses',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const server = await OwnRedis.start(t)
+    const redis = inspector(t, server.url)
+    const settings = { REDIS_URL: server.url, CLUSTER_NAME: 'elsewhere' }
+    const writer = await startRole(t, 'all', settings)
+    const { id } = serve(writer.snapshotStore, market(1))
+    const { id: halted } = serve(writer.snapshotStore, market(2, { status: 'halted' }))
+    await until(async () => (await redis.dbsize()) === 6, 'the cache has both')
+    // Nobody writes what would fill it.
+    const replica = await startRole(t, 'api', settings)
+    const ask = async (app: typeof replica, path: string) => {
+      const response = await app.inject(`/v1/markets/${path}`)
+      return { status: response.statusCode, body: response.json() }
+    }
+    const reads = () => {
+      const { hits, misses, readFailures } = (
+        replica.replication as NonNullable<typeof replica.replication>
+      ).health().cache
+      return { hits, misses, readFailures }
+    }
+    await until(() => replica.replication?.health().redis.state === 'ready', 'Redis is there')
+
+    for (const [path, verdict] of [
+      [`${id}?depth=3`, { state: 'stale', reason: 'replica_lagging' }],
+      [halted, { state: 'halted', reason: 'venue_paused' }]
+    ] as const) {
+      const [told, known] = [await ask(replica, path), await ask(writer, path)]
+      t.equal(told.status, 200)
+      t.strictSame(told.body, {
+        ...known.body,
+        quotes: { ...known.body.quotes, usable: false },
+        verdict: { ...known.body.verdict, ...verdict }
+      })
+    }
+    t.match(await ask(replica, 'kalshi:NONE'), { status: 503, body: { code: 'NOT_READY' } })
+    t.match(await ask(replica, 'nonsense'), { status: 503 })
+    t.match(await ask(replica, 'index'), { status: 503 }, 'lists wait until all is there')
+    t.same(reads(), { hits: 2, misses: 2, readFailures: 0 })
+    t.match((await replica.inject('/metrics')).body, /crossbook_cache_reads_total\{what="hit"\} 2/)
+
+    await server.kill()
+    await until(() => replica.replication?.health().redis.state !== 'ready', 'Redis is gone')
+    t.match(await ask(replica, id), { status: 503 })
+    t.match(reads(), { hits: 2, readFailures: 1 })
+  }
+)
+
+t.test(
+  'a replica that was filled asks the cache for nothing: what its writer removed is gone at once',
+  { skip: NO_REDIS_SERVER },
+  async (t) => {
+    const server = await OwnRedis.start(t)
+    const redis = inspector(t, server.url)
+    const settings = { REDIS_URL: server.url, CLUSTER_NAME: 'removed' }
+    const ingest = await startRole(t, 'ingest', settings)
+    const { id } = serve(ingest.snapshotStore, market(1))
+    const replica = await startRole(t, 'api', settings)
+    const status = async () => (await replica.inject(`/v1/markets/${id}`)).statusCode
+    await until(
+      () => replica.replication?.isReady === true && replica.snapshotStore.size === 1,
+      'it was filled'
+    )
+    await until(async () => (await redis.keys('price:*')).length === 1, 'the cache has it')
+    t.equal(await status(), 200)
+    ingest.snapshotStore.remove(id)
+    await until(() => replica.snapshotStore.size === 0, 'the replica heard of it')
+    t.equal(await redis.exists('price:kalshi:KXTEST-0001'), 1, 'the cache has it still')
+    t.equal(await status(), 404)
+    t.match(replica.replication?.health().cache, { hits: 0, misses: 0 })
   }
 )

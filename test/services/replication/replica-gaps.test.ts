@@ -102,6 +102,12 @@ t.test(
     for (let i = 0; i < 200; i++) change(source, random)
     await until(() => replica.status().withoutRoom === MARKETS - 30, 'it counts the others')
     await until(() => differing(source, copy).length === MARKETS - 30, 'the rest is the same')
+    const lacked = [...source.records()].filter(({ id }) => replica.mayLack(id))
+    t.same(
+      lacked.map(({ id }) => id),
+      differing(source, copy),
+      'it knows which'
+    )
     t.equal(replica.status().gaps, 0)
   }
 )
