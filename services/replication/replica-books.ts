@@ -130,6 +130,8 @@ export class ReplicaBooks {
 
   private putMarket([market, rules, event]: Metadata): MarketRecord | null {
     if (event !== null) this.store.putEvent(event)
+    // Its writer lost it with its last market, before this one came.
+    else if (market.eventId !== null) this.store.forgetEvent(market.eventId)
     return this.store.put(market as Market, rules)
   }
 

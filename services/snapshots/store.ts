@@ -133,6 +133,11 @@ export class SnapshotStore {
     if (this.eventHeaders.size > this.eventMarkets.size + WAITING_EVENTS_MAX) this.forgetLoneEvents()
   }
 
+  /** Forgets what is known of an event; its markets stay. */
+  forgetEvent(id: string): void {
+    if (this.eventHeaders.delete(id)) this.catalogueVersion++
+  }
+
   getEvent(id: string): Event | undefined {
     const header = this.eventHeaders.get(id)
     const marketIds = this.eventMarkets.get(id)
