@@ -51,7 +51,8 @@ export const ConfigSchema = Type.Object({
   KALSHI_HTTP_BASE: httpUrl('Kalshi REST base', 'https://external-api.kalshi.com/trade-api/v2'),
   KALSHI_WS_URL: wsUrl('Kalshi WebSocket', 'wss://external-api-ws.kalshi.com/trade-api/ws/v2'),
   KALSHI_POLL_INTERVAL_MS: Type.Integer({
-    description: 'Time between two polls of a Kalshi book when polling, milliseconds',
+    description:
+      'Time between two polls of a Kalshi book over REST, with a key beside the stream, milliseconds',
     minimum: 250,
     maximum: MAX_TIMER_MS,
     default: 5_000
@@ -64,6 +65,12 @@ export const ConfigSchema = Type.Object({
     'Polymarket market channel',
     'wss://ws-subscriptions-clob.polymarket.com/ws/market'
   ),
+  POLYMARKET_POLL_INTERVAL_MS: Type.Integer({
+    description: 'Time between two polls of a Polymarket book over REST beside the stream, milliseconds',
+    minimum: 250,
+    maximum: MAX_TIMER_MS,
+    default: 5_000
+  }),
   POLYMARKET_TAGS: list('Polymarket tag slugs to serve; empty means all'),
   POLYMARKET_CONDITION_IDS: list('Polymarket condition ids to serve, besides those of the tags'),
   POLYMARKET_ASSETS_PER_CONNECTION: Type.Integer({

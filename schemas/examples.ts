@@ -158,6 +158,7 @@ const venueHealth = {
     mismatch: 1,
     confirmed: 0,
     failedReads: 2,
+    polls: { reads: 86_400, failed: 3, books: 8_640_000, equal: 8_571_000, differing: 61_000 },
     ageMs: { p50: 30_200, p99: 60_400, max: 61_900 }
   },
   liveness: {

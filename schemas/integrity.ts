@@ -43,7 +43,17 @@ export const AuditHealthSchema = Type.Object(
     }),
     mismatch: count('Reads that nothing explains, first and second ones'),
     confirmed: count('Books that two reads in a row contradicted'),
-    failedReads: count('Reads that failed as a whole'),
+    failedReads: count('Reads for audits that failed as a whole'),
+    polls: Type.Object(
+      {
+        reads: count('Reads that were answered'),
+        failed: count('Reads that failed as a whole'),
+        books: count('Books that they gave'),
+        equal: count('Of these the ones that equalled the live book'),
+        differing: count('Of these the ones that did not, mostly since one of the two was a moment ahead')
+      },
+      { additionalProperties: false, description: 'Reads beside the stream, round after round, by no audit' }
+    ),
     ageMs: nullable(
       Type.Object(
         {

@@ -16,8 +16,21 @@ export interface components {
             mismatch: number;
             /** @description Books that two reads in a row contradicted */
             confirmed: number;
-            /** @description Reads that failed as a whole */
+            /** @description Reads for audits that failed as a whole */
             failedReads: number;
+            /** @description Reads beside the stream, round after round, by no audit */
+            polls: {
+                /** @description Reads that were answered */
+                reads: number;
+                /** @description Reads that failed as a whole */
+                failed: number;
+                /** @description Books that they gave */
+                books: number;
+                /** @description Of these the ones that equalled the live book */
+                equal: number;
+                /** @description Of these the ones that did not, mostly since one of the two was a moment ahead */
+                differing: number;
+            };
             ageMs: {
                 /** @description Median, milliseconds */
                 p50: number;

@@ -269,6 +269,8 @@ export class Metrics {
     this.count('crossbook_audit_failed_reads_total', 'Reads for audits that failed', audit.failedReads, {
       venue
     })
+    for (const [what, count] of Object.entries(audit.polls))
+      this.count('crossbook_side_polls_total', 'What polls beside the stream gave', count, { venue, what })
     for (const [quantile, ms] of Object.entries(audit.ageMs ?? {}))
       this.set('crossbook_audit_age_seconds', 'Time since the last audit of a book', ms / 1_000, {
         venue,

@@ -38,18 +38,24 @@ export class AuditSchedule {
     const due: number[] = []
     if (nowMs - this.lookedAtMs < Math.min(LOOK_EVERY_MS, this.options.restMs / 10)) return due
     this.lookedAtMs = nowMs
-    const { table, slots, restMs, random } = this.options
+    const { table, slots } = this.options
     const { reasons } = table.verdicts
     for (const slot of slots()) {
       const turnAtMs = this.turnAtMs[slot] as number
       // Those that came together do not stay together.
-      if (Number.isNaN(turnAtMs)) this.turnAtMs[slot] = nowMs + random() * restMs
+      if (Number.isNaN(turnAtMs)) this.draw(slot, nowMs)
       else if (turnAtMs <= nowMs && ((reasons[slot] as number) & ~MISTRUSTED) === 0) due.push(slot)
     }
     if (due.length <= limit) return due
     return due
       .sort((one, other) => (this.turnAtMs[one] as number) - (this.turnAtMs[other] as number))
       .slice(0, limit)
+  }
+
+  /** Gives a book a turn at some time within its rest. */
+  draw(slot: number, nowMs: number): void {
+    const { restMs, random } = this.options
+    this.turnAtMs[slot] = nowMs + random() * restMs
   }
 
   begun(slot: number): void {

@@ -1,3 +1,5 @@
+import type { SidePollStatus } from './side-polls.ts'
+
 /** Why a read that differs from the book proves nothing against it, or what proved nothing either way. */
 export const EXPLANATIONS = [
   /** The read is of an earlier version: it came from a cache, or lags. */
@@ -33,6 +35,8 @@ export interface AuditStatus {
   confirmed: number
   /** Reads that failed as a whole. */
   failedReads: number
+  /** Reads beside the stream that no audit asked for. */
+  polls: SidePollStatus
   /** Time since the last comparison of each audited book; null where there is none yet. */
   ageMs: AuditAges | null
 }
@@ -45,7 +49,7 @@ export class AuditTally {
   failedReads = 0
   readonly explained = Object.fromEntries(EXPLANATIONS.map((one) => [one, 0])) as Record<Explanation, number>
 
-  counts(): Omit<AuditStatus, 'books' | 'ageMs'> {
+  counts(): Omit<AuditStatus, 'books' | 'ageMs' | 'polls'> {
     const { equal, mismatch, confirmed, failedReads, explained } = this
     return { equal, explained: { ...explained }, mismatch, confirmed, failedReads }
   }

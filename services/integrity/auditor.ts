@@ -1,7 +1,9 @@
+import type { LevelList } from '../orderbook/levels.ts'
 import { AuditHistory } from './audit-history.ts'
 import { AuditSchedule } from './audit-schedule.ts'
 import { type AuditAges, type AuditStatus, AuditTally, agesOf, type Explanation } from './audit-tally.ts'
 import type { AuditorOptions, AuditResult } from './auditor-options.ts'
+import { DifferingReads } from './differing-reads.ts'
 import { fingerprintOf, fingerprintOfLevels } from './fingerprint.ts'
 import { reasonBit } from './verdict.ts'
 
@@ -41,6 +43,8 @@ const RETRY_MS = 2_000
 const SUSPECT_AGAIN_MS = 5_000
 /** Of the period; what is left is for waiting, reading and the second read. */
 const CYCLE_SHARE = 0.8
+/** Of the period: a book that was proved so shortly ago gains nothing by one more read, whose news costs every copy. */
+const PROVEN_SHARE = 1 / 4
 const AGES_FOR_MS = 1_000
 const MISTRUSTED = reasonBit('audit_mismatch')
 const SILENT = reasonBit('silent')
@@ -66,6 +70,7 @@ export class Auditor {
   private readonly history: AuditHistory
   private readonly schedule: AuditSchedule
   private readonly tally = new AuditTally()
+  private readonly differing: DifferingReads
   /** Audits under way, by slot, in the order in which they began. */
   private readonly audits = new Map<number, Audit>()
   /** How often in a row the book in a slot was proven wrong, and whose book that was. */
@@ -90,6 +95,7 @@ export class Auditor {
     this.options.leadMs = Math.min(this.options.leadMs, periodMs / 2)
     const restMs = periodMs * CYCLE_SHARE - this.options.leadMs
     this.history = new AuditHistory({ table, steadyNow })
+    this.differing = new DifferingReads(table)
     this.schedule = new AuditSchedule({ table, slots, restMs, random })
   }
 
@@ -121,7 +127,7 @@ export class Auditor {
   }
 
   /** The ages are those of up to a second ago: they cost a look at every book. */
-  status(): AuditStatus {
+  status(): Omit<AuditStatus, 'polls'> {
     const nowMs = this.options.steadyNow()
     if (this.ages === null || nowMs - this.ages.atMs >= AGES_FOR_MS) {
       const slots = [...this.options.slots()]
@@ -149,6 +155,46 @@ export class Auditor {
     if (audit.isUrgent) return
     audit.isUrgent = true
     if (audit.phase === 'waiting') audit.readAtMs = nowMs
+  }
+
+  /**
+   * Takes a read that was asked for at `askedAtMs`, though by no audit; returns whether the book equals it, null where
+   * the book is not live. Where an audit is due it is that audit's read. Where none is under way an equal book is
+   * proved by it; one that differs may be ahead of it, and is audited only once nothing but a fault explains it.
+   */
+  polled(slot: number, yes: LevelList, no: LevelList, askedAtMs: number): boolean | null {
+    const { table, steadyNow } = this.options
+    const print = fingerprintOfLevels(yes, no)
+    const isLive = table.verdicts.reasons[slot] === 0
+    const isEqual = fingerprintOf(table.arena, slot) === print
+    const audit = this.audits.get(slot)
+    const nowMs = steadyNow()
+    if (audit !== undefined) {
+      if (audit.phase === 'waiting' && askedAtMs >= audit.readAtMs) {
+        audit.askedAtMs = askedAtMs
+        this.compare(audit, print, nowMs)
+      }
+    } else if (isLive && isEqual) this.polledEqual(slot, nowMs)
+    else if (isLive) this.polledDiffering(slot, print, askedAtMs, nowMs)
+    return isLive ? isEqual : null
+  }
+
+  private polledEqual(slot: number, nowMs: number): void {
+    this.differing.forget(slot)
+    if (nowMs - this.auditedAtMs(slot) < this.options.periodMs * PROVEN_SHARE) return
+    this.tally.equal++
+    this.proven(slot)
+    this.schedule.ended(slot, nowMs)
+  }
+
+  private polledDiffering(slot: number, print: number, askedAtMs: number, nowMs: number): void {
+    // While polls were equal no audit was due: one that only then went wrong shall not wait for a whole rest.
+    if (!this.differing.has(slot)) this.schedule.draw(slot, nowMs)
+    const sinceMs = this.differing.note(slot, print, nowMs)
+    // However old this read is, it is of a time at which the book already was as it is.
+    if (askedAtMs - this.options.leadMs < sinceMs) return
+    this.differing.forget(slot)
+    this.begin(slot, sinceMs, nowMs)
   }
 
   /** Does what is due; called four times a second by `start`. */
@@ -312,18 +358,18 @@ export class Auditor {
 
   private equal(audit: Audit): void {
     this.tally.equal++
-    this.proven(audit)
+    this.proven(audit.slot)
     this.end(audit, 'equal')
   }
 
   private explained(audit: Audit, why: Explanation): void {
     this.tally.explained[why]++
-    if (why === 'ahead') this.proven(audit)
+    if (why === 'ahead') this.proven(audit.slot)
     else if (why === 'cached') this.schedule.audited(audit.slot, this.options.steadyNow())
     this.end(audit, why)
   }
 
-  private proven({ slot }: Audit): void {
+  private proven(slot: number): void {
     const { table, now, steadyNow } = this.options
     this.schedule.audited(slot, steadyNow())
     this.wrongs.delete(slot)

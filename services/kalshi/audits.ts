@@ -5,6 +5,7 @@ import { Auditor, type TakeRead } from '../integrity/auditor.ts'
 import type { BookTable } from '../integrity/book-table.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
+import { SidePolls } from '../integrity/side-polls.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import type { IndependentReads } from '../venue/handover-differences.ts'
 import { RecycleLimit } from '../venue/recycle-limit.ts'
@@ -29,7 +30,7 @@ export interface AuditedStream {
 
 export interface KalshiAuditsOptions {
   table: BookTable
-  rest: Pick<KalshiRest, 'orderBook' | 'orderBooks'>
+  rest: Pick<KalshiRest, 'orderBook' | 'orderBooks' | 'hasRoom'>
   /** The stream that keeps the books; null while they are polled, for a polled book is what REST says. */
   stream: () => AuditedStream | null
   incidents: Incidents
@@ -38,6 +39,8 @@ export interface KalshiAuditsOptions {
   /** A book was proven wrong, for the `attempt`th time in a row. */
   onWrong?: (slot: number, attempt: number) => void
   periodMs: number
+  /** Between two rounds over the streamed books beside the stream. */
+  pollIntervalMs: number
   log: Pick<FastifyBaseLogger, 'warn'>
   now: () => number
   steadyNow: () => number
@@ -54,11 +57,12 @@ const NO_BOOK: ReadonlySet<number> = new Set([200, 404])
 /** Batches that were refused are asked for again after this: a key may have come to be taken again. */
 const NO_BATCHES_MS = 600_000
 
-/** Proves Kalshi's streamed books against its REST API, and tells quiet markets from dead ones. */
+/** Reads Kalshi's streamed books over REST beside the stream, proves them by that, and tells quiet markets from dead ones. */
 export class KalshiAudits {
   private readonly options: KalshiAuditsOptions
   private readonly auditor: Auditor
   private readonly liveness: Liveness
+  private readonly polls: SidePolls
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
   /** The batch endpoint asks for a key by its specification. */
@@ -67,12 +71,13 @@ export class KalshiAudits {
 
   constructor(options: KalshiAuditsOptions) {
     this.options = options
-    const { table, stream, incidents, periodMs, now, steadyNow, random } = options
+    const { table, rest, stream, incidents, periodMs, pollIntervalMs, now, steadyNow, random } = options
     this.limit = new RecycleLimit(steadyNow)
     const shared = { venue: 'kalshi', table, incidents, steadyNow }
+    const slots = () => stream()?.slots() ?? []
     this.auditor = new Auditor({
       ...shared,
-      slots: () => stream()?.slots() ?? [],
+      slots,
       marketId: (slot) => {
         const ticker = stream()?.tickerOf(slot)
         return ticker === undefined ? null : marketId(ticker)
@@ -83,6 +88,14 @@ export class KalshiAudits {
       repair: (slot, attempt) => this.repair(slot, attempt),
       now,
       random
+    })
+    this.polls = new SidePolls({
+      ...this.reads,
+      slots,
+      compare: (...read) => this.auditor.polled(...read),
+      hasRoom: () => rest.hasRoom,
+      intervalMs: pollIntervalMs,
+      steadyNow
     })
     this.liveness = new Liveness({
       ...shared,
@@ -100,16 +113,19 @@ export class KalshiAudits {
 
   start(): void {
     this.auditor.start()
+    this.polls.start()
     this.liveness.start()
   }
 
   stop(): void {
     this.auditor.stop()
+    this.polls.stop()
     this.liveness.stop()
   }
 
   status(): { audit: AuditStatus; liveness: LivenessStatus } {
-    return { audit: this.auditor.status(), liveness: this.liveness.status() }
+    const audit = { ...this.auditor.status(), polls: this.polls.status() }
+    return { audit, liveness: this.liveness.status() }
   }
 
   /** What audits read, for a handover that has to decide between two books of a market. */
@@ -135,12 +151,12 @@ export class KalshiAudits {
     }
     if (slotOf.size === 0) return
     if (!this.hasBatches()) {
-      for (const [ticker, slot] of slotOf) this.take(slot, await this.single(ticker), take)
+      for (const [ticker, slot] of slotOf) this.take(slot, ticker, await this.single(ticker), take)
       return
     }
     try {
       const books = await rest.orderBooks([...slotOf.keys()])
-      for (const [ticker, slot] of slotOf) this.take(slot, books.get(ticker), take)
+      for (const [ticker, slot] of slotOf) this.take(slot, ticker, books.get(ticker), take)
     } catch (error) {
       // Asking again at once does not mend what is refused.
       if (error instanceof VenueRestError && !error.retryable)
@@ -168,7 +184,9 @@ export class KalshiAudits {
   }
 
   /** A book in a form that is not understood proves nothing: it counts as not read. */
-  private take(slot: number, book: unknown, take: TakeRead): void {
+  private take(slot: number, ticker: string, book: unknown, take: TakeRead): void {
+    // While the answer was under way the market may have gone, and its slot to another.
+    if (this.options.stream()?.tickerOf(slot) !== ticker) return
     if (parseSnapshot(book, false, this.yes, this.no) === null) return
     this.options.onPolled?.(slot, this.options.now(), this.yes, this.no)
     take(slot, this.yes, this.no)

@@ -190,6 +190,7 @@ export class KalshiFeed implements VenueFeed {
           `the book differs from two reads in a row (${attempt} in a row)`
         ),
       periodMs: config.AUDIT_PERIOD_MS,
+      pollIntervalMs: config.KALSHI_POLL_INTERVAL_MS,
       log,
       now,
       steadyNow,

@@ -63,6 +63,11 @@ export class KalshiRest {
     return restStatus([this.access.client.status])
   }
 
+  /** True while there is room for a request that can wait. */
+  get hasRoom(): boolean {
+    return this.accessNow().client.hasRoom
+  }
+
   /** Walks the open events with all their markets, whatever those markets' status; never combos. */
   openEvents(series: string | null): AsyncGenerator<unknown[]> {
     return this.pages(PATHS.events, 'events', {

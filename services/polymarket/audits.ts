@@ -4,6 +4,7 @@ import { Auditor, type TakeRead } from '../integrity/auditor.ts'
 import type { BookTable } from '../integrity/book-table.ts'
 import type { Incidents } from '../integrity/incidents.ts'
 import { type LiveConnection, Liveness, type LivenessStatus } from '../integrity/liveness.ts'
+import { SidePolls } from '../integrity/side-polls.ts'
 import { LevelList } from '../orderbook/levels.ts'
 import type { IndependentReads } from '../venue/handover-differences.ts'
 import { RecycleLimit } from '../venue/recycle-limit.ts'
@@ -26,7 +27,7 @@ export interface AuditedConnections {
 
 export interface PolymarketAuditsOptions {
   table: BookTable
-  rest: Pick<PolymarketRest, 'fetchBooks'>
+  rest: Pick<PolymarketRest, 'fetchBooks' | 'hasRoomForBooks'>
   connections: AuditedConnections
   /** Followed assets and the slots of their books. */
   followed: () => Iterable<readonly [assetId: string, slot: number]>
@@ -41,6 +42,8 @@ export interface PolymarketAuditsOptions {
   /** A book was proven wrong, for the `attempt`th time in a row. */
   onWrong?: (slot: number, attempt: number) => void
   periodMs: number
+  /** Between two rounds over the streamed books beside the stream. */
+  pollIntervalMs: number
   log: Pick<FastifyBaseLogger, 'warn'>
   now: () => number
   steadyNow: () => number
@@ -52,30 +55,40 @@ const MOVE_AT_ATTEMPT = 2
 /** On the other connection too: with others like it, it is the connection that is dead. */
 const RECYCLE_AT_ATTEMPT = 3
 
-/** Proves Polymarket's books against its REST API, and tells quiet markets and connections from dead ones. */
+/** Reads Polymarket's books over REST beside the stream, proves them by that, and tells quiet markets and connections from dead ones. */
 export class PolymarketAudits {
   private readonly options: PolymarketAuditsOptions
   private readonly auditor: Auditor
   private readonly liveness: Liveness
+  private readonly polls: SidePolls
   private readonly yes = new LevelList()
   private readonly no = new LevelList()
   private readonly limit: RecycleLimit
 
   constructor(options: PolymarketAuditsOptions) {
     this.options = options
-    const { table, connections, followed, marketId, incidents, periodMs, now, steadyNow, random } = options
+    const { table, rest, connections, followed, marketId, incidents, now, steadyNow, random } = options
     this.limit = new RecycleLimit(steadyNow)
     const shared = { venue: 'polymarket', table, incidents, steadyNow }
+    const slots = () => [...followed()].map(([, slot]) => slot)
     this.auditor = new Auditor({
       ...shared,
-      slots: () => [...followed()].map(([, slot]) => slot),
+      slots,
       marketId,
       read: (slots, take) => this.read(slots, take),
       booksPerRead: () => BOOKS_PER_CALL,
-      periodMs,
+      periodMs: options.periodMs,
       repair: (slot, attempt) => this.repair(slot, attempt),
       now,
       random
+    })
+    this.polls = new SidePolls({
+      ...this.reads,
+      slots,
+      compare: (...read) => this.auditor.polled(...read),
+      hasRoom: () => rest.hasRoomForBooks,
+      intervalMs: options.pollIntervalMs,
+      steadyNow
     })
     this.liveness = new Liveness({
       ...shared,
@@ -88,16 +101,19 @@ export class PolymarketAudits {
 
   start(): void {
     this.auditor.start()
+    this.polls.start()
     this.liveness.start()
   }
 
   stop(): void {
     this.auditor.stop()
+    this.polls.stop()
     this.liveness.stop()
   }
 
   status(): { audit: AuditStatus; liveness: LivenessStatus } {
-    return { audit: this.auditor.status(), liveness: this.liveness.status() }
+    const audit = { ...this.auditor.status(), polls: this.polls.status() }
+    return { audit, liveness: this.liveness.status() }
   }
 
   /** What audits read, for a handover that has to decide between two books of an asset. */

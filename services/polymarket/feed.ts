@@ -32,6 +32,7 @@ export type PolymarketSettings = Pick<
   | 'POLYMARKET_HTTP_BASE'
   | 'POLYMARKET_GAMMA_BASE'
   | 'POLYMARKET_WS_URL'
+  | 'POLYMARKET_POLL_INTERVAL_MS'
   | 'POLYMARKET_TAGS'
   | 'POLYMARKET_CONDITION_IDS'
   | 'POLYMARKET_ASSETS_PER_CONNECTION'
@@ -206,6 +207,7 @@ export class PolymarketFeed implements VenueFeed {
           `the book differs from two reads in a row (${attempt} in a row)`
         ),
       periodMs: config.AUDIT_PERIOD_MS,
+      pollIntervalMs: config.POLYMARKET_POLL_INTERVAL_MS,
       log,
       now,
       steadyNow,

@@ -52,6 +52,11 @@ export class PolymarketRest {
     return restStatus([this.gamma.status, this.clob.status])
   }
 
+  /** True while there is room for a call for books that can wait. */
+  get hasRoomForBooks(): boolean {
+    return this.clob.hasRoom
+  }
+
   /** Returns one page of open events, busiest first; `cursor` is null for the first page. */
   fetchEvents(tagSlug: string | undefined, cursor: string | null): Promise<ParsedPage> {
     return this.page('events', {

@@ -100,6 +100,12 @@ export class RestClient {
     return { name: this.name, ...this.counts, breaker: breaker.status(), ...bucket.pace }
   }
 
+  /** True while the host answers, as far as is known, and has room for a call that can wait. */
+  get hasRoom(): boolean {
+    const { bucket, breaker } = this.options
+    return breaker.waitMs === 0 && breaker.state !== 'half_open' && bucket.hasRoom
+  }
+
   get(path: string, call: RestCall = {}): Promise<RestAnswer> {
     return this.ask('GET', path, call)
   }

@@ -81,6 +81,12 @@ export class TokenBucket {
     })
   }
 
+  /** True while nobody waits and half of what can be saved up is left: a call that can wait may be made. */
+  get hasRoom(): boolean {
+    this.refill()
+    return this.waiting.length === 0 && this.tokens >= this.capacity / 2 && this.now() >= this.pausedUntilMs
+  }
+
   /** Gives nothing out for a while: the venue said that we ask too much. */
   pause(ms: number): void {
     this.pausedUntilMs = Math.max(this.pausedUntilMs, this.now() + ms)

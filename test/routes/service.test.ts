@@ -25,6 +25,7 @@ const audit: AuditStatus = {
   mismatch: 1,
   confirmed: 0,
   failedReads: 3,
+  polls: { reads: 20, failed: 1, books: 240, equal: 200, differing: 30 },
   ageMs: { p50: 30_000, p99: 50_000, max: 61_000 }
 }
 const liveness: LivenessStatus = {

@@ -266,3 +266,126 @@ t.test('nothing is watched after the end', async (t) => {
   const watched = (table as unknown as { watched: Uint8Array }).watched
   t.ok(slots.every((slot) => watched[slot] === 0))
 })
+
+/** What a poll beside the stream gives the auditor: the book of one size at one price. */
+function polling({ auditor, clock }: ReturnType<typeof venue>) {
+  const yes = new LevelList()
+  const no = new LevelList()
+  return (slot: number, size: number, askedAtMs = clock.ms) => {
+    yes.clear()
+    no.clear()
+    yes.push(4_000, size)
+    no.push(5_000, 7)
+    return auditor.polled(slot, yes, no, askedAtMs)
+  }
+}
+
+t.test('books that polls find equal are proved by them, and no audit reads them', async (t) => {
+  const world = venue(2)
+  const { auditor, pass, reads, slots, table } = world
+  const [polled, alone] = slots as [number, number]
+  const poll = polling(world)
+  for (let round = 0; round < 30; round++) {
+    await pass(5_000)
+    t.equal(poll(polled, 1), true)
+  }
+  t.ok((auditor.ageMs(polled) ?? Infinity) <= 20_000, 'a proof is never older than a quarter of a period')
+  t.ok(table.verdicts.verifiedAtMs(polled) >= 1_000_000 + 130_000)
+  t.notOk(
+    reads.some((slots) => slots.includes(polled)),
+    'only the other one'
+  )
+  t.ok(reads.some((slots) => slots.includes(alone)))
+})
+
+t.test('an equal poll proves nothing of a book that is in doubt', async (t) => {
+  const world = venue(1)
+  const { auditor, slots, table } = world
+  const [slot] = slots as [number]
+  table.raise(slot, 'silent')
+  t.equal(polling(world)(slot, 1), null)
+  table.clear(slot, 'silent')
+  table.raise(slot, 'disconnected')
+  t.equal(polling(world)(slot, 1), null)
+  t.equal(auditor.ageMs(slot), null)
+  t.ok(Number.isNaN(table.verdicts.verifiedAtMs(slot)))
+})
+
+t.test('polls that differ accuse no book, and bring no audit of one that goes on changing', async (t) => {
+  const world = venue(1, { random: () => 1 })
+  const { auditor, pass, slots, table, reads, set, rest } = world
+  const [slot] = slots as [number]
+  const poll = polling(world)
+  for (let size = 2; size < 6; size++) {
+    set(slot, size)
+    rest.set(slot, size)
+    // What a cache of 15 s says.
+    t.equal(poll(slot, 1), false)
+    await pass(5_000)
+  }
+  t.equal(table.verdicts.state(slot), 'live')
+  t.match(auditor.status(), { mismatch: 0, equal: 0 })
+  t.same(reads, [])
+})
+
+t.test('a book that stays other than polls say is audited before its turn, and mended', async (t) => {
+  const world = venue(1, { random: () => 1 })
+  const { auditor, pass, clock, slots, rest, repaired, table } = world
+  const [slot] = slots as [number]
+  const poll = polling(world)
+  const age = () => auditor.ageMs(slot)
+  poll(slot, 1)
+  t.equal(age(), 0)
+  rest.set(slot, 2)
+  const lostAtMs = clock.ms
+  while (repaired.length === 0 && clock.ms < lostAtMs + 60_000) {
+    await pass(5_000)
+    poll(slot, 2)
+    if (clock.ms - lostAtMs < 20_000) t.equal(table.verdicts.state(slot), 'live', 'a cache explains it')
+  }
+  t.same(repaired, [[slot, 1]])
+  t.ok(clock.ms - lostAtMs <= 35_000, `found after ${clock.ms - lostAtMs} ms, a turn is after 48 s`)
+})
+
+t.test('where an audit is due a poll is its read; before that it is not', async (t) => {
+  const world = venue(3, { read: () => new Promise(() => {}), booksPerRead: () => 1, random: () => 0 })
+  const { auditor, clock, slots, pass } = world
+  const [slot, ...others] = slots as [number, number, number]
+  const poll = polling(world)
+  // Reads that are never answered, as many as may be under way: what is compared from now on are polls.
+  for (const other of others) auditor.urgent(other)
+  await pass(1_250)
+  clock.ms += 8_000
+  poll(slot, 1)
+  t.equal(auditor.status().equal, 0, 'the book is watched, but not for long enough')
+  clock.ms += 8_000
+  poll(slot, 1, clock.ms - 1_000)
+  t.equal(auditor.status().equal, 0, 'it was asked for too early')
+  poll(slot, 2)
+  await pass(2_000)
+  t.match(auditor.status(), { mismatch: 1, confirmed: 0 }, 'one alone convicts no book')
+  poll(slot, 2)
+  await pass(2_000)
+  t.match(auditor.status(), { mismatch: 2, confirmed: 1 })
+})
+
+t.test('of a book that goes wrong after equal polls the turn is drawn anew', async (t) => {
+  const world = venue(1, { random: () => 0.1 })
+  const { pass, clock, slots, set, rest, repaired } = world
+  const [slot] = slots as [number]
+  const poll = polling(world)
+  for (let round = 0; round < 8; round++) {
+    await pass(5_000)
+    poll(slot, 1)
+  }
+  rest.set(slot, 100)
+  const lostAtMs = clock.ms
+  // It goes on changing, without the change that was lost.
+  for (let size = 2; repaired.length === 0 && size < 100; size++) {
+    set(slot, size)
+    rest.set(slot, size + 100)
+    poll(slot, size + 100)
+    await pass(1_000)
+  }
+  t.ok(clock.ms - lostAtMs < 30_000, `found after ${clock.ms - lostAtMs} ms; a rest alone is 32 s`)
+})

@@ -23,6 +23,7 @@ t.test(
     const audits = new KalshiAudits({
       table,
       rest: {
+        hasRoom: true,
         orderBooks: async () => {
           batches++
           throw new VenueRestError('GET /markets/orderbooks answered 401', 401, false)
@@ -41,6 +42,7 @@ t.test(
       }),
       incidents: new Incidents(),
       periodMs: 2_000,
+      pollIntervalMs: 3_600_000,
       log: { warn: () => {} },
       now: Date.now,
       steadyNow: () => performance.now() + laterMs,
@@ -72,6 +74,7 @@ t.test('one book that stays wrong is subscribed anew each time; two are the conn
   const audits = new KalshiAudits({
     table,
     rest: {
+      hasRoom: true,
       orderBook: async () => null,
       orderBooks: async (tickers) =>
         new Map(
@@ -93,6 +96,7 @@ t.test('one book that stays wrong is subscribed anew each time; two are the conn
     }),
     incidents: new Incidents(),
     periodMs: 500,
+    pollIntervalMs: 3_600_000,
     log: { warn: () => {} },
     now: Date.now,
     // Ten times as fast: a suspect is looked at again after seconds.
@@ -121,6 +125,7 @@ for (const status of [404, 200])
     const audits = new KalshiAudits({
       table,
       rest: {
+        hasRoom: true,
         orderBooks: async () => {
           throw new VenueRestError('GET /markets/orderbooks answered 401', 401, false)
         },
@@ -139,6 +144,7 @@ for (const status of [404, 200])
       }),
       incidents: new Incidents(),
       periodMs: 2_000,
+      pollIntervalMs: 3_600_000,
       log: { warn: () => {} },
       now: Date.now,
       steadyNow: () => performance.now(),

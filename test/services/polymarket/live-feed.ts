@@ -36,6 +36,7 @@ export async function setUp(
       POLYMARKET_HTTP_BASE: venue.polymarket.clobBase,
       POLYMARKET_GAMMA_BASE: venue.polymarket.gammaBase,
       POLYMARKET_WS_URL: venue.polymarket.wsUrl,
+      POLYMARKET_POLL_INTERVAL_MS: 3_600_000,
       POLYMARKET_TAGS: '',
       POLYMARKET_CONDITION_IDS: '',
       POLYMARKET_ASSETS_PER_CONNECTION: 250,
