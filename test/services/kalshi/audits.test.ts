@@ -155,3 +155,51 @@ for (const status of [404, 200])
     while (read.size < 2 || audits.status().audit.explained.not_read < 1) await sleep(10)
     t.match(audits.status().audit, { failedReads: 1 }, 'only the batch')
   })
+
+t.test('a book that comes after its market left its slot is nobody’s', async (t) => {
+  const table = new BookTable({ capacityMarkets: 4, capacityLevels: 100 })
+  const slots = [table.allocate(), table.allocate()] as const
+  const tickers = new Map<number, string>([
+    [slots[0], 'T0'],
+    [slots[1], 'T1']
+  ])
+  for (const slot of slots) {
+    table.arena.setLevel(slot, YES, 4_000, 7_000_000)
+    table.resynced(slot)
+  }
+  const polled: number[] = []
+  let asked = 0
+  const audits = new KalshiAudits({
+    table,
+    rest: {
+      hasRoom: true,
+      orderBook: async () => null,
+      orderBooks: async (asks) => {
+        asked++
+        // The slot of one of them is given to another market while the answer is under way.
+        if (asked === 1) tickers.set(slots[1], 'T2')
+        return new Map(asks.map((ticker) => [ticker, { yes_dollars: [['0.4000', '7.00']] }]))
+      }
+    },
+    stream: () => ({
+      live: () => null,
+      tickerOf: (slot) => tickers.get(slot),
+      slots: () => slots,
+      renew: () => {},
+      drop: () => {}
+    }),
+    incidents: new Incidents(),
+    onPolled: (slot) => polled.push(slot),
+    periodMs: 3_600_000,
+    pollIntervalMs: 250,
+    log: { warn: () => {} },
+    now: Date.now,
+    steadyNow: performance.now.bind(performance),
+    random: () => 1
+  })
+  t.teardown(() => audits.stop())
+  audits.start()
+  while (asked < 2) await sleep(10)
+  t.same(polled, [slots[0], slots[0], slots[1]])
+  t.match(audits.status().audit, { polls: { books: 3, equal: 3 } })
+})

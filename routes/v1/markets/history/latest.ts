@@ -19,8 +19,9 @@ const latest: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The newest recorded snapshot of one market',
         description:
           'Of the newest snapshot by stream and the newest by polling: the newer one that is not in doubt, or the ' +
-          'newer one if both are (syncing, stale or suspect), flagged. `source` says which it is. Prices are dollars ' +
-          'per contract, sizes are contracts, both as exact decimal text.',
+          'newer one if both are (syncing, stale or suspect), flagged. A polled book may be 16 s old when it comes, ' +
+          'and counts as that old here. `source` says which it is. Prices are dollars per contract, sizes are ' +
+          'contracts, both as exact decimal text.',
         tags: [HISTORY_TAG],
         params: marketParams,
         querystring: NO_QUERY,

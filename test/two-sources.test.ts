@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { buildApp } from '../app.ts'
+import type { LatestSnapshot, MarketCoverage, SnapshotHistory } from '../schemas/history.ts'
+import type { MarketAggregate } from '../schemas/market.ts'
+import { readSettings } from '../services/settings.ts'
+import { viewTrueBook } from '../simulator/control/true-books.ts'
+import { gatewaySettings } from '../simulator/gateway-settings.ts'
+import { startSimulator } from '../simulator/index.ts'
+import type { SimVenue } from '../simulator/model/types.ts'
+
+const VENUES = ['kalshi', 'polymarket'] as const
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(100)
+}
+
+/** The whole gateway over simulated venues, with history; audits come too seldom to be what reads REST. */
+async function gateway(t: Test, venues: readonly SimVenue[], settings: Record<string, string> = {}) {
+  const simulator = await startSimulator({ marketsPerVenue: 4, rate: 40, churnMs: 0, openDelayMs: 0 })
+  t.teardown(() => simulator.stop())
+  const app = await buildApp({
+    config: readSettings({
+      ...gatewaySettings(simulator),
+      PORT: '0',
+      VENUES: venues.join(),
+      LOG_LEVEL: 'silent',
+      DATA_DIR: t.testdir(),
+      HISTORY_FLUSH_MS: '100',
+      AUDIT_PERIOD_MS: '3600000',
+      KALSHI_POLL_INTERVAL_MS: '500',
+      POLYMARKET_POLL_INTERVAL_MS: '500',
+      VALIDATE_RESPONSES: 'all',
+      ...settings
+    })
+  })
+  t.teardown(() => app.close())
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const ask = async <Answer>(path: string) => (await app.inject(`/v1/markets${path}`)).json() as Answer
+  const truths = () =>
+    venues.flatMap((venue) =>
+      simulator.world
+        .markets(venue)
+        .filter(({ status }) => status === 'active')
+        .map((market) => ({ id: `${venue}:${market.id}`, ...viewTrueBook(market) }))
+    )
+  const ids = truths().map(({ id }) => id)
+  const latest = (id: string) => ask<LatestSnapshot>(`/${id}/latest`)
+  const everyLatest = (holds: (one: LatestSnapshot) => boolean) =>
+    until(async () => (await Promise.all(ids.map(latest))).every(holds))
+  const rows = async (id: string, query: string) =>
+    (await ask<SnapshotHistory>(`/${id}/snapshots?from=0&limit=200&${query}`)).items ?? []
+  const everyRecorded = (source: string) =>
+    until(async () =>
+      (await Promise.all(ids.map((id) => rows(id, `source=${source}`)))).every(({ length }) => length > 0)
+    )
+  return { simulator, ask, truths, ids, latest, everyLatest, rows, everyRecorded }
+}
+
+t.test('stream and polls are recorded beside each other, and the newest proven one is served', async (t) => {
+  const { simulator, ask, truths, ids, latest, everyLatest, everyRecorded } = await gateway(t, VENUES)
+  const { world, faults } = simulator
+  await everyRecorded('poll')
+  await everyRecorded('websocket')
+  t.match(await ask('?source=websocket'), { total: ids.length }, 'what is served is streamed')
+  t.match(await ask('?source=poll'), { total: 0 })
+
+  for (const venue of VENUES) {
+    faults.set(venue, 'refuse_upgrade')
+    faults.set(venue, 'cut_socket')
+  }
+  const served = async () => (await ask<{ items: MarketAggregate[] }>('')).items
+  await until(async () => (await served()).every(({ verdict }) => verdict.reason === 'disconnected'))
+  const cutAtMs = Date.now()
+  world.setRate(200)
+  const isPolled = ({ source, snapshot }: LatestSnapshot) =>
+    source === 'poll' && Date.parse(snapshot.at) > cutAtMs
+  await everyLatest(isPolled)
+  world.setRate(0)
+  const isTrue = ({ id, snapshot }: LatestSnapshot) => {
+    const truth = truths().find((one) => one.id === id)
+    const pairs = (levels: { price: string; size: string }[]) =>
+      levels.map(({ price, size }) => [price, size])
+    const { bids, asks } = snapshot.orderBook
+    return (
+      JSON.stringify([pairs(bids), pairs(asks)]) ===
+      JSON.stringify([truth?.bids.slice(0, 10), truth?.asks.slice(0, 10)])
+    )
+  }
+  await everyLatest((one) => isPolled(one) && isTrue(one))
+  for (const one of await Promise.all(ids.map(latest)))
+    t.match(one, { source: 'poll', proven: true, snapshot: { verdict: { state: 'live', reason: null } } })
+  for (const { verdict } of await served())
+    t.match(
+      verdict,
+      { state: 'stale', reason: 'disconnected', source: 'websocket' },
+      'the live book is flagged'
+    )
+  t.match(await ask('?source=websocket'), { total: ids.length })
+
+  for (const venue of VENUES) faults.clear('refuse_upgrade', venue)
+  await everyLatest(({ source, proven }) => source === 'websocket' && proven)
+  t.ok((await served()).every(({ verdict }) => verdict.state === 'live'))
+  t.ok((await Promise.all(ids.map(latest))).every(isTrue))
+})
+
+t.test('without Kalshi keys polls are the only source, and history says so', async (t) => {
+  const { ask, ids, rows, everyRecorded } = await gateway(t, ['kalshi'], {
+    KALSHI_API_KEY: '',
+    KALSHI_API_SECRET: ''
+  })
+  await everyRecorded('poll')
+  t.match(await ask('?source=poll'), { total: ids.length })
+  t.match(await ask('?source=websocket'), { total: 0 })
+  for (const id of ids) {
+    t.same(await rows(id, 'source=websocket'), [])
+    const { intervals } = await ask<MarketCoverage>(`/${id}/coverage?from=0`)
+    t.notOk(intervals.some(({ kind }) => kind === 'verified'))
+    t.match(intervals.at(-1), { kind: 'degraded', reason: 'polled' })
+  }
+})
