@@ -21,6 +21,8 @@ export interface ReplicaMarket {
   /** Of the writer that told it last, and that writer's version. */
   epoch: number
   version: number
+  /** When its shard told it whole, epoch milliseconds by the clock of Redis. */
+  toldAtMs: number
   /** What the writer says of it, without what this process adds. */
   reasons: number
   /** False where its book found no room here: only a whole one can mend that. */
@@ -40,7 +42,7 @@ export class ReplicaBooks {
   private readonly store: SnapshotStore
   /**
    * As they are served. A market whose event changes moves to another shard, and nothing says in which order two shards are
-   * read: both may have it for a while, and it is the last one's that told it whole.
+   * read: both may have it for a while, and it is that one's which told it whole last, as far as their times tell.
    */
   private readonly markets = new Map<string, ReplicaMarket>()
   /** By shard: every market that it has, by its own word. */
@@ -62,18 +64,21 @@ export class ReplicaBooks {
     return this.shards[shard] as Map<string, ReplicaMarket>
   }
 
-  /** Takes over what a market became. `local` are the reasons that hold for every market of the shard. */
-  apply(shard: number, epoch: number, change: MarketChange, local: number): Applied {
+  /**
+   * Takes over what a market became. `local` are the reasons that hold for every market of the shard, `writtenAtMs` is when
+   * it was written, epoch milliseconds by the clock of Redis.
+   */
+  apply(shard: number, epoch: number, change: MarketChange, local: number, writtenAtMs: number): Applied {
     const [id, , to, verdict, levels, whole, metadata] = change
     const known = this.shards[shard]?.get(id)
     if (!follows(known, epoch, change)) return this.withoutRoom.has(id) ? 'no_room' : 'gap'
     if (known !== undefined && (known.epoch > epoch || (known.epoch === epoch && to < known.version)))
       return 'known'
-    const isServed = known !== undefined && known === this.markets.get(id)
-    if (known !== undefined && !isServed && (whole === null || metadata === null)) {
+    const served = this.markets.get(id)
+    const isEntering = whole !== null && metadata !== null
+    if (served !== undefined && served !== known && !(isEntering && writtenAtMs >= served.toldAtMs)) {
       // Another shard told it whole since.
-      known.epoch = epoch
-      known.version = to
+      Object.assign(known ?? this.enter(id, shard), { epoch, version: to })
       return 'known'
     }
     const record = metadata === null ? this.store.get(id) : this.putMarket(metadata)
@@ -84,6 +89,7 @@ export class ReplicaBooks {
     this.withoutRoom.delete(id)
     const market = known ?? this.enter(id, shard)
     this.markets.set(id, market)
+    if (isEntering) market.toldAtMs = writtenAtMs
     market.epoch = epoch
     market.version = to
     if (whole !== null || market.hasBook) market.hasBook = this.putLevels(record.slot, levels, whole)
@@ -123,7 +129,7 @@ export class ReplicaBooks {
   }
 
   private enter(id: string, shard: number): ReplicaMarket {
-    const market: ReplicaMarket = { id, shard, epoch: 0, version: 0, reasons: 0, hasBook: false }
+    const market: ReplicaMarket = { id, shard, epoch: 0, version: 0, toldAtMs: 0, reasons: 0, hasBook: false }
     this.shards[shard]?.set(id, market)
     return market
   }

@@ -8,7 +8,7 @@ import { type ClusterKeys, MARK_FIELD } from './keys.ts'
 import type { RedisLink } from './redis.ts'
 import { RedisClock } from './redis-clock.ts'
 import { ReplicaBooks } from './replica-books.ts'
-import { ShardCursor } from './shard-cursor.ts'
+import { ShardCursor, timeOf } from './shard-cursor.ts'
 import { nextTurn, Slices } from './slices.ts'
 
 export interface ReplicaFeedOptions {
@@ -176,7 +176,7 @@ export class ReplicaFeed {
       default: {
         const isFirst = entry.epoch !== cursor.epoch
         cursor.passed(entryId, entry)
-        const isWhole = this.apply(shard, entry)
+        const isWhole = this.apply(shard, entry, timeOf(entryId))
         if (!isWhole) this.broken(shard, cursor)
         else if (isFirst) {
           cursor.hasOlder = true
@@ -187,12 +187,13 @@ export class ReplicaFeed {
     }
   }
 
-  private apply(shard: number, { epoch, number, changes, trades, completeFor }: ChangeEntry): boolean {
+  private apply(shard: number, entry: ChangeEntry, writtenAtMs: number): boolean {
+    const { epoch, number, changes, trades, completeFor } = entry
     let isWhole = true
     for (const change of changes) {
       this.counts.changes++
       if (change.length === 1) this.remove(shard, change[0])
-      else if (this.applyChange(shard, epoch, change) === 'gap') isWhole = false
+      else if (this.applyChange(shard, epoch, change, writtenAtMs) === 'gap') isWhole = false
     }
     if (this.cursors[shard]?.passesTrades(epoch, number))
       for (const trade of trades) this.options.onTrade(trade)
@@ -200,8 +201,8 @@ export class ReplicaFeed {
     return isWhole
   }
 
-  private applyChange(shard: number, epoch: number, change: MarketChange) {
-    return this.books.apply(shard, epoch, change, this.flags[shard] as number)
+  private applyChange(shard: number, epoch: number, change: MarketChange, writtenAtMs: number) {
+    return this.books.apply(shard, epoch, change, this.flags[shard] as number, writtenAtMs)
   }
 
   /** What a new writer did not tell of its shard is served no more. */
@@ -263,12 +264,14 @@ export class ReplicaFeed {
       market.epoch = 0
       market.version = 0
     }
+    // They may be newer: how much, nothing says.
+    const writtenAtMs = timeOf(mark.entryId)
     const slices = new Slices(this.options.steadyNow)
     for (const bytes of books.values()) {
       if (slices.isOver()) await nextTurn()
       const book = decodeBook(bytes)
       if (book === null) this.counts.unreadable++
-      else this.applyChange(shard, book.epoch, book.change)
+      else this.applyChange(shard, book.epoch, book.change, writtenAtMs)
     }
     for (const { id } of [...this.books.of(shard).values()]) if (!books.has(id)) this.remove(shard, id)
     cursor.epoch = mark.epoch
