@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { buildApp } from '../app.ts'
 import replay from '../plugins/replay.ts'
+import replayHistory from '../plugins/replay-history.ts'
 import { VENUES } from '../schemas/common.ts'
 import type { Config } from '../schemas/config.ts'
 import { listenWithGrace } from '../server.ts'
@@ -29,7 +30,7 @@ export async function serveReplay(config: Config, { folder, speed, from, to }: R
   const pace = speed === undefined ? null : Number(speed)
   if (pace !== null && !(pace > 0 && Number.isFinite(pace)))
     throw new UsageError(`--speed must be a number above 0, but is ${JSON.stringify(speed)}`)
-  const journal = journalIn(folder)
+  const { journal, dataDir } = placesIn(folder)
   if (!(await holdsRecords(journal, folder, toMs)))
     throw new UsageError(`--replay ${folder} holds no journal of that time`)
   const app = await buildApp({ config, feeds: 'none' })
@@ -44,6 +45,7 @@ export async function serveReplay(config: Config, { folder, speed, from, to }: R
     doneMs = Math.max(doneMs, atMs)
   }
   await app.register(replay, { folder: journal, fromMs, toMs, speed: pace, onProgress })
+  await app.register(replayHistory, { folder: journal, dataDir })
   app.readyChecks.push(() => (isThere ? null : 'the replay has not come to its start'))
   const unwatch = await listenWithGrace(app, config)
   try {
@@ -75,7 +77,10 @@ async function holdsRecords(journal: string, folder: string, toMs: number): Prom
   }
 }
 
-function journalIn(folder: string): string {
+/** The journals, and the data folder that they are in; null where they are somewhere else. */
+function placesIn(folder: string): { journal: string; dataDir: string | null } {
   const inside = join(folder, 'journal')
-  return existsSync(inside) ? inside : folder
+  if (existsSync(inside)) return { journal: inside, dataDir: folder }
+  const whole = resolve(folder)
+  return { journal: folder, dataDir: basename(whole) === 'journal' ? dirname(whole) : null }
 }

@@ -92,10 +92,9 @@ export default fp(
 export function replyWithError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const [status, code, message] = describe(error)
   if (status === 500) request.log.error({ err: error }, 'a request failed')
-  if (error instanceof NotReadyError || error instanceof HistoryUnavailableError)
-    reply.header('retry-after', error.retryAfterSeconds)
-  if (error instanceof StreamRefusedError && error.retryAfterSeconds !== null)
-    reply.header('retry-after', error.retryAfterSeconds)
+  if (error instanceof NotReadyError) reply.header('retry-after', error.retryAfterSeconds)
+  const mayPass = error instanceof HistoryUnavailableError || error instanceof StreamRefusedError
+  if (mayPass && error.retryAfterSeconds !== null) reply.header('retry-after', error.retryAfterSeconds)
   if (error instanceof OperatorKeyWrongError) reply.header('www-authenticate', 'Bearer')
   void reply.code(status).send(body(status, code, message))
 }

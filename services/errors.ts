@@ -100,13 +100,18 @@ export class OperatorKeyWrongError extends CrossbookError {
   }
 }
 
-/** The database that holds the history cannot be reached just now: ask again. */
+/** The database that holds the history cannot be reached just now: ask again, unless it never will. */
 export class HistoryUnavailableError extends CrossbookError {
   readonly code = 'HISTORY_UNAVAILABLE'
-  readonly retryAfterSeconds = 5
+  readonly retryAfterSeconds: number | null
 
-  constructor(why: string) {
-    super(`the history cannot be read just now (${why}): retry in 5 s`)
+  constructor(why: string, isPassing = true) {
+    super(
+      isPassing
+        ? `the history cannot be read just now (${why}): retry in 5 s`
+        : `the history cannot be read: ${why}`
+    )
+    this.retryAfterSeconds = isPassing ? 5 : null
   }
 }
 
@@ -115,9 +120,7 @@ export class HistoryOffError extends CrossbookError {
   readonly code = 'HISTORY_OFF'
 
   constructor() {
-    super(
-      'nothing is recorded here: HISTORY is off, or this process replays a journal or is a replica; ask one that records'
-    )
+    super('nothing is recorded here: HISTORY is off, or this process is a replica; ask one that records')
   }
 }
 

@@ -16,6 +16,10 @@ export class FakeHistory implements HistoryReader {
   readonly store = new MemoryHistoryStore()
   readonly books: BookAt[] = []
 
+  now(): number {
+    return Date.now()
+  }
+
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
     const recorded = await this.store.recordedSpan(marketId)
     return {

@@ -49,7 +49,7 @@ export class CandleFiller {
     if (minutes === 0 || minutes > MINUTES_MAX || nowMs - toMs < SETTLED_AFTER_MS) return false
     const told = await this.fetchCandles(venue, marketIds, fromMs, toMs)
     const inside = (told ?? []).filter((one) => one.fromMs >= fromMs && one.fromMs < toMs)
-    await history.writeVenueCandles(inside)
+    await history.writeVenueCandles(inside, nowMs)
     this.candles += inside.length
     this.remember(id)
     return new Set(inside.map((one) => `${one.fromMs} ${one.marketId}`)).size === minutes

@@ -6,14 +6,14 @@ import type { RecyclerRun } from '../../schemas/recycler.ts'
 import { BookUnknownError, HistoryUnavailableError } from '../errors.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
 import type { HistoryTaps } from '../venue/wire-tap.ts'
+import { BOOKS, readBookLog } from './book-log/journal.ts'
 import { assertNotLost } from './book-log/lost-log.ts'
 import { BookLogReader } from './book-log/reader.ts'
 import { BookLogWriter } from './book-log/writer.ts'
 import type { FetchCandles } from './candle-filler.ts'
-import { assembleCoverage, HOLE_KINDS, holesOf } from './coverage.ts'
 import type { FetchTrades } from './gap-filler.ts'
 import { HistoryRecorder, type HistoryRecorderStatus } from './history-recorder.ts'
-import { JournalReader } from './journal/reader.ts'
+import type { JournalReader } from './journal/reader.ts'
 import type { JournalHole } from './journal/record.ts'
 import { JournalWriter, type JournalWriterStatus } from './journal/writer.ts'
 import { JournalTap } from './journal-tap.ts'
@@ -21,7 +21,7 @@ import { MarketJournal } from './market-journal.ts'
 import { Opening } from './opening.ts'
 import { Pruner } from './pruner.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
-import { readGaps } from './read/summary.ts'
+import { readRecordedCoverage } from './read/recorded-coverage.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
 import { assertDataDir, DATABASE_FOLDER } from './storage/data-dir.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
@@ -64,15 +64,11 @@ export interface HistoryStatus {
 }
 
 const JOURNALS = 'journal'
-/** The book log is a journal of its own, beside those of the venues. */
-const BOOKS = 'books'
 const MEGABYTE = 1_000_000
 /** Of which the limit of the journals is made: only whole ones are deleted. */
 const SEGMENTS_AT_LEAST = 32
 const SEGMENT_BYTES_MAX = 128 << 20
 const CLAIMS_EVERY_MS = 1_000
-/** Of the book log: those who ask about one stretch of time ask for the same blocks. */
-const BLOCK_BYTES_KEPT = 16 << 20
 
 /**
  * Everything that is kept of what passes: the raw journals, the book log and the rows, and how all of it is read. The
@@ -130,7 +126,7 @@ export class History implements HistoryReader {
     // What lies behind a hole builds on nothing: all books are written whole again.
     const bookSink = journal(BOOKS, null, () => this.bookLog.checkpointAll())
     this.bookLog = new BookLogWriter({ store, sink: bookSink, now })
-    this.bookJournal = new JournalReader({ folder, name: BOOKS, keptBytes: BLOCK_BYTES_KEPT })
+    this.bookJournal = readBookLog(folder)
     this.books = new BookLogReader(this.bookJournal)
     this.markets = new MarketJournal({ store, journals: this.journals, now })
     this.recorder = new HistoryRecorder({
@@ -149,6 +145,10 @@ export class History implements HistoryReader {
     this.warmWriter = new WarmStateWriter({ dataDir: settings.DATA_DIR, store, now, log })
     const { onTrade, onGap, onPolled } = this.recorder
     this.taps = { wire: new JournalTap(this.journals), onTrade, onGap, onPolled }
+  }
+
+  now(): number {
+    return this.options.now()
   }
 
   /** @throws {HistoryUnavailableError} while the database is not open */
@@ -233,21 +233,12 @@ export class History implements HistoryReader {
   }
 
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {
-    const { store } = this
-    await this.recorder.flush()
-    const [rows, recorded, sessions, gaps] = await Promise.all([
-      store.coverage({ ...range, marketId }),
-      store.recordedSpan(marketId),
-      store.sessions(range),
-      readGaps(this, marketId, range, HOLE_KINDS)
-    ])
-    const nowMs = Math.min(this.options.now(), this.recorder.recordedToMs)
-    const { intervals } = assembleCoverage(rows, sessions, range, nowMs, {
-      recorded,
-      liveSessionId: this.recorder.sessionId,
-      holes: holesOf(gaps, nowMs)
+    const { store, recorder } = this
+    await recorder.flush()
+    return readRecordedCoverage(store, marketId, range, {
+      nowMs: () => Math.min(this.now(), recorder.recordedToMs),
+      liveSessionId: recorder.sessionId
     })
-    return { recordedFromMs: recorded?.fromMs ?? null, intervals }
   }
 
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {

@@ -106,7 +106,7 @@ export class Opening {
       if (signal.aborted) return
       this.hasTried = true
       this.lastError = error instanceof Error ? error.message : String(error)
-      log.error({ error: this.lastError }, 'the history cannot be opened: rows wait, and it is tried again')
+      log.error({ error: this.lastError }, 'the database of the history cannot be opened: it is tried again')
       this.timer = setTimeout(() => {
         this.attempt = this.open()
       }, REOPEN_AFTER_MS)

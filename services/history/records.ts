@@ -212,11 +212,36 @@ export interface CandleRecord {
   thinned: boolean
 }
 
+/** What was recorded, as far as the API asks for it. Rejects with `HistoryUnavailableError` while it cannot be read. */
+export interface HistoryRows {
+  /** The newest of each source: at most two. */
+  latestSnapshots(marketId: string): Promise<SnapshotRecord[]>
+  /** Oldest first. */
+  snapshots(query: SnapshotQuery): Promise<RecordPage<SnapshotRecord>>
+  trades(query: TradeQuery): Promise<RecordPage<TradeRecord>>
+  /** Gaps that concern a market and overlap the range, oldest first. */
+  gaps(query: GapQuery): Promise<GapRecord[]>
+  /**
+   * Intervals that overlap the range, oldest first, as they were written; of one whose beginning is deleted, the rest.
+   */
+  coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]>
+  /** Null for a market without intervals. */
+  recordedSpan(marketId: string): Promise<RecordedSpan | null>
+  sessions(range: TimeRange): Promise<SessionRecord[]>
+  candles(query: TimeRange & { marketId: string; interval: CandleInterval }): Promise<CandleRecord[]>
+  /** The venue's own minutes that begin in a range, oldest first; only those that a gap touched. */
+  venueCandles(query: TimeRange & { marketId: string }): Promise<VenueCandle[]>
+  /** Metadata of a market over time, oldest first. */
+  marketMeta(marketId: string): Promise<MarketMetaRecord[]>
+  /** True when anything was ever recorded of a market. */
+  knows(marketId: string): Promise<boolean>
+}
+
 /**
  * Where recorded rows go and come from; one implementation for PGlite and PostgreSQL. Writes take whole batches, and a
  * batch is written whole or not at all. Everything rejects with `HistoryUnavailableError` while the database is away.
  */
-export interface HistoryStore {
+export interface HistoryStore extends HistoryRows {
   readonly engine: 'pglite' | 'postgres'
   writeSnapshots(rows: readonly SnapshotRecord[]): Promise<void>
   writeTrades(rows: readonly TradeRecord[]): Promise<void>
@@ -226,37 +251,21 @@ export interface HistoryStore {
   writeCoverage(rows: readonly CoverageRecord[]): Promise<void>
   writeMarkets(rows: readonly MarketMetaRecord[]): Promise<void>
   writeSession(session: SessionRecord): Promise<void>
-  /** Inserts the venue's own minutes, or replaces those that it tells again. */
-  writeVenueCandles(rows: readonly VenueCandle[]): Promise<void>
+  /** Inserts the venue's own minutes, heard at an instant, or replaces those that it tells again. */
+  writeVenueCandles(rows: readonly VenueCandle[], heardAtMs: number): Promise<void>
   writeRecyclerRun(run: RecyclerRunRecord): Promise<void>
 
-  /** The newest of each source: at most two. */
-  latestSnapshots(marketId: string): Promise<SnapshotRecord[]>
-  /** Oldest first. */
-  snapshots(query: SnapshotQuery): Promise<RecordPage<SnapshotRecord>>
+  /**
+   * Returns the rows as they could be read at an instant, in which epoch milliseconds are whole: what came later is not
+   * there, and what ended later goes on.
+   */
+  asOf(atMs: number): HistoryRows
   /** The first snapshot of each market in a range that was live then; markets that have none are left out. */
   firstProofs(query: TimeRange & { marketIds: readonly string[] }): Promise<Map<string, Proof>>
-  trades(query: TradeQuery): Promise<RecordPage<TradeRecord>>
-  /** Gaps that concern a market and overlap the range, oldest first. */
-  gaps(query: GapQuery): Promise<GapRecord[]>
   /** Gaps without an end. */
   openGaps(): Promise<GapRecord[]>
-  /**
-   * Intervals that overlap the range, oldest first, as they were written; of one whose beginning is deleted, the rest.
-   */
-  coverage(query: TimeRange & { marketId: string }): Promise<CoverageRecord[]>
-  /** Null for a market without intervals. */
-  recordedSpan(marketId: string): Promise<RecordedSpan | null>
   /** Ids of the markets that were recorded, or should have been, at any time of a range; in order. */
   coveredMarkets(range: TimeRange): Promise<string[]>
-  sessions(range: TimeRange): Promise<SessionRecord[]>
-  candles(query: TimeRange & { marketId: string; interval: CandleInterval }): Promise<CandleRecord[]>
-  /** The venue's own minutes that begin in a range, oldest first; only those that a gap touched. */
-  venueCandles(query: TimeRange & { marketId: string }): Promise<VenueCandle[]>
-  /** Metadata of a market over time, oldest first. */
-  marketMeta(marketId: string): Promise<MarketMetaRecord[]>
-  /** True when anything was ever recorded of a market. */
-  knows(marketId: string): Promise<boolean>
   /** All snapshots of a range in time order, in batches, for exports. */
   exportSnapshots(range: TimeRange, batch: number): AsyncIterable<SnapshotRecord[]>
   exportTrades(range: TimeRange, batch: number): AsyncIterable<TradeRecord[]>

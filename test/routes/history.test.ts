@@ -529,9 +529,10 @@ t.test('GET /v1/markets/{id}/candles', async (t) => {
   t.test('a minute that the venue told afterwards stands beside what was recorded of it', async (t) => {
     const told = { open: 4_100, high: 4_300, low: 4_000, close: 4_200 }
     const fromMs = T + 2 * MINUTE_MS
-    await store.writeVenueCandles([
-      { marketId: market(1).id, fromMs, bid: told, ask: told, price: null, volume: 12_500_000 }
-    ])
+    await store.writeVenueCandles(
+      [{ marketId: market(1).id, fromMs, bid: told, ask: told, price: null, volume: 12_500_000 }],
+      T
+    )
     const bar = { open: '0.41', high: '0.43', low: '0.4', close: '0.42' }
     const range = `from=${T}&to=${T + 5 * MINUTE_MS}`
     const { items } = await candles(`${range}&interval=1m`)

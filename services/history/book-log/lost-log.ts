@@ -10,7 +10,7 @@ import type { BookLogSource } from './ports.ts'
  */
 export async function assertNotLost(
   log: BookLogSource,
-  reader: Pick<HistoryReader, 'coverage'>,
+  reader: Pick<HistoryReader, 'coverage' | 'now'>,
   marketId: string,
   atMs: number
 ): Promise<void> {
@@ -24,7 +24,7 @@ export async function assertNotLost(
 /** `log_pruned` where all of the log begins later than the recording of the market did; `not_in_log` elsewhere. */
 async function lostFromLog(
   log: BookLogSource,
-  reader: Pick<HistoryReader, 'coverage'>,
+  reader: Pick<HistoryReader, 'coverage' | 'now'>,
   marketId: string,
   atMs: number
 ): Promise<ProofHole | null> {
@@ -33,7 +33,8 @@ async function lostFromLog(
   const { recordedFromMs, intervals } = await reader.coverage(marketId, { fromMs: atMs, toMs: atMs + 1 })
   const isRecorded = intervals.some(({ kind }) => kind !== 'missing')
   if (recordedFromMs === null || !isRecorded) return null
-  const [span, toMs] = await Promise.all([log.span(), log.findFirst(marketId)])
+  const [span, firstMs] = await Promise.all([log.span(), log.findFirst(marketId)])
   const isPruned = span === null || span.fromMs > recordedFromMs
+  const toMs = firstMs !== null && firstMs <= reader.now() ? firstMs : null
   return { fromMs: recordedFromMs, toMs, reason: isPruned ? 'log_pruned' : 'not_in_log' }
 }

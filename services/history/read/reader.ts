@@ -1,5 +1,5 @@
 import type { VerdictState } from '../../integrity/verdict.ts'
-import type { CoverageRecord, HistoryStore, RecordedLevel, TimeRange } from '../records.ts'
+import type { CoverageRecord, HistoryRows, RecordedLevel, TimeRange } from '../records.ts'
 
 /** A stretch of which a book cannot be proved; `toMs` is null while it goes on. */
 export interface ProofHole {
@@ -42,8 +42,10 @@ export interface RecordedCoverage {
 
 /** What the routes read history through. Everything rejects with `HistoryUnavailableError` while it cannot be read. */
 export interface HistoryReader {
-  /** @throws {HistoryOffError} where nothing is recorded; {HistoryUnavailableError} while it cannot be read */
-  readonly store: HistoryStore
+  /** Epoch milliseconds: ours or, of a replay, the time that it has come to. What is later is the future. */
+  now(): number
+  /** @throws {HistoryUnavailableError} while it cannot be read */
+  readonly store: HistoryRows
   /** @throws {RangeInvalidError} for more holes in the recording than are looked at */
   coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage>
   /**

@@ -29,7 +29,7 @@ export async function readCoverage(
 
 /** @throws {RangeInvalidError} for more gaps than an answer holds: what is left out would be a hole that nobody sees */
 export async function readGaps(
-  { store }: HistoryReader,
+  { store }: Pick<HistoryReader, 'store'>,
   marketId: string,
   range: TimeRange,
   kinds?: readonly GapKind[]

@@ -84,6 +84,11 @@ export class JournalReplay {
     }
   }
 
+  /** The time that it has come to: of the record under way and, where a range ends, its end; 0 before the first. */
+  get now(): () => number {
+    return this.clock.now
+  }
+
   /** SHA-256 over every change of every book so far, hexadecimal: see `BookDigest`. */
   digest(): string {
     return this.changes.value()

@@ -9,6 +9,7 @@ import {
 import { keyOf } from './market-keys.ts'
 import { thinnedBefore } from './prune.ts'
 import type { Tables } from './tables.ts'
+import { heardBy } from './trade-rows.ts'
 
 /** Open, high, low, close; a null price means that there was none in the candle. */
 type BarCells = [number | null, number | null, number | null, number | null]
@@ -27,17 +28,20 @@ interface CandleRow {
 
 /**
  * Candles of a market over all its snapshots and trades, oldest first; only those that hold something. They start at
- * UTC multiples of the interval and are whole: the first and the last may reach beyond the range.
+ * UTC multiples of the interval and are whole: the first and the last may reach beyond the range, but not beyond what
+ * was known at an instant.
  */
 export async function readCandles(
   db: Kysely<Tables>,
-  query: TimeRange & { marketId: string; interval: CandleInterval }
+  query: TimeRange & { marketId: string; interval: CandleInterval },
+  asOfMs: number | null = null
 ): Promise<CandleRecord[]> {
   const step = CANDLE_INTERVALS[query.interval]
   const from = Math.floor(query.fromMs / step) * step
   const to = Math.ceil(query.toMs / step) * step
+  const end = asOfMs === null ? to : Math.min(to, asOfMs + 1)
   const within = (at: RawBuilder<unknown>) =>
-    sql`market_key = ${keyOf(query.marketId)} and ${at} >= ${from}::bigint and ${at} < ${to}::bigint`
+    sql`market_key = ${keyOf(query.marketId)} and ${at} >= ${from}::bigint and ${at} < ${end}::bigint`
   const bucket = (at: RawBuilder<unknown>) => sql`${at} / ${sql.lit(step)} * ${sql.lit(step)}`
   const at = sql.ref('at_ms')
   const received = sql.ref('received_at_ms')
@@ -52,7 +56,7 @@ export async function readCandles(
     ), traded as (
       select ${bucket(received)} as from_ms, count(*) as trades, sum(size_e6)::text as size_e6,
         ${barOf(sql`price_e4`, received)} as trade_bar
-      from trades where ${within(received)} group by 1
+      from trades where ${within(received)} and ${heardBy(asOfMs)} group by 1
     )
     select * from books full join traded using (from_ms) order by from_ms`.execute(db)
   return rows.map(readCandle)

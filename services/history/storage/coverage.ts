@@ -3,7 +3,7 @@ import type { CoverageRecord, RecordedSpan, SessionRecord, TimeRange } from '../
 import { overlaps } from './gaps.ts'
 import { keyOf, type MarketKeys } from './market-keys.ts'
 import { deletedBefore } from './prune.ts'
-import { batchOf, type Columns, lastOfEach, namesOf, storable } from './sql-columns.ts'
+import { batchOf, type Columns, knownBy, lastOfEach, namesOf, storable } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
 
 const COVERAGE_COLUMNS: Columns = [
@@ -68,11 +68,17 @@ export async function readCoverage(
 }
 
 /** When the first interval of a market begins, as far as it is kept, and when the last one does; null without any. */
-export async function readRecordedSpan(db: Kysely<Tables>, marketId: string): Promise<RecordedSpan | null> {
+export async function readRecordedSpan(
+  db: Kysely<Tables>,
+  marketId: string,
+  asOfMs: number | null = null
+): Promise<RecordedSpan | null> {
   const { rows } = await sql<{ from_ms: number | null; last_from_ms: number | null }>`
     select greatest(min(from_ms), ${deletedBefore()}) as from_ms,
       greatest(max(from_ms), ${deletedBefore()}) as last_from_ms
-    from coverage where market_key = ${keyOf(marketId)} having count(*) > 0`.execute(db)
+    from coverage where market_key = ${keyOf(marketId)} and ${knownBy(asOfMs, 'from_ms')} having count(*) > 0`.execute(
+    db
+  )
   const [row] = rows
   if (row === undefined || row.from_ms === null || row.last_from_ms === null) return null
   return { fromMs: row.from_ms, lastFromMs: row.last_from_ms }

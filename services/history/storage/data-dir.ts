@@ -1,9 +1,14 @@
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../../errors.ts'
 
 /** Of a data folder, where the embedded database is. */
 export const DATABASE_FOLDER = 'database'
+
+/** True where an embedded database was made in a folder; opening one makes it. */
+export function holdsDatabase(dataDir: string): boolean {
+  return existsSync(join(dataDir, DATABASE_FOLDER))
+}
 
 /**
  * Makes a folder and those above it. The `recursive` of Node does not return where one is not there and cannot be made

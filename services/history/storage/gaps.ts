@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, type Selectable, sql } from 'kysely'
 import type { GapQuery, GapRecord, TimeRange } from '../records.ts'
 import { keyOf, type MarketKeys } from './market-keys.ts'
-import { batchOf, type Cell, type Columns, lastOfEach, namesOf, storable } from './sql-columns.ts'
+import { batchOf, type Cell, type Columns, knownBy, lastOfEach, namesOf, storable } from './sql-columns.ts'
 import type { GapsTable, Tables } from './tables.ts'
 
 const GAP_COLUMNS: Columns = [
@@ -59,8 +59,15 @@ export async function writeGaps(
   })
 }
 
-/** Gaps that overlap a range, oldest first; of one market, those of its whole venue included, or of all. */
-export async function readGaps(db: Kysely<Tables>, query: GapQuery): Promise<GapRecord[]> {
+/**
+ * Gaps that overlap a range, oldest first; of one market, those of its whole venue included, or of all; of those that
+ * were known at an instant.
+ */
+export async function readGaps(
+  db: Kysely<Tables>,
+  query: GapQuery,
+  asOfMs: number | null = null
+): Promise<GapRecord[]> {
   const { marketId, limit, kinds } = query
   const concerned =
     marketId === null
@@ -69,7 +76,8 @@ export async function readGaps(db: Kysely<Tables>, query: GapQuery): Promise<Gap
           select from gap_markets where gap_id = gaps.id and market_key = ${keyOf(marketId)}))`
   const wanted = kinds === undefined ? sql`true` : sql`kind = any(${kinds}::text[])`
   const overlapping = overlaps(query, 'started_at_ms', 'ended_at_ms')
-  return selectGaps(db, sql`${overlapping} and ${wanted} and ${concerned}`, limit)
+  const known = knownBy(asOfMs, 'detected_at_ms')
+  return selectGaps(db, sql`${overlapping} and ${known} and ${wanted} and ${concerned}`, limit)
 }
 
 export async function readOpenGaps(db: Kysely<Tables>): Promise<GapRecord[]> {

@@ -2,6 +2,14 @@ import { type Kysely, sql } from 'kysely'
 import { storable } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
 
+/** Where a market is told of, and since when. */
+const FIRST_TIMES = [
+  ['markets_meta', 'from_ms'],
+  ['coverage', 'from_ms'],
+  ['market_snapshots', 'at_ms'],
+  ['trades', 'received_at_ms']
+] as const
+
 /**
  * The short numbers that stand for market ids in every table: an id of Polymarket has 77 characters, in each row and
  * in each index. A number is never taken back.
@@ -42,4 +50,25 @@ export class MarketKeys {
 /** SQL for the number of a market; null where nothing was ever recorded of it. */
 export function keyOf(marketId: string) {
   return sql<number>`(select market_key from market_keys where market_id = ${storable(marketId)})`
+}
+
+/** True when anything was ever recorded of a market, or had been at an instant. */
+export async function knows(
+  db: Kysely<Tables>,
+  marketId: string,
+  asOfMs: number | null = null
+): Promise<boolean> {
+  const found =
+    asOfMs === null
+      ? sql`${keyOf(marketId)} is not null`
+      : sql.join(
+          FIRST_TIMES.map(
+            ([table, at]) => sql`exists (
+              select from ${sql.table(table)}
+              where market_key = ${keyOf(marketId)} and ${sql.ref(at)} <= ${asOfMs}::bigint)`
+          ),
+          sql` or `
+        )
+  const { rows } = await sql<{ known: boolean }>`select ${found} as known`.execute(db)
+  return rows[0]?.known ?? false
 }

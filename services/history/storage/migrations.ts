@@ -150,6 +150,7 @@ async function addVenueCandles(db: Kysely<Tables>): Promise<void> {
       ask json not null,
       price json,
       volume_e6 bigint not null,
+      heard_at_ms bigint not null,
       primary key (market_key, from_ms)
     )`.execute(db)
 }

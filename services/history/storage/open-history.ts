@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HistoryStore } from '../records.ts'
 import { migrate } from './migrations.ts'
-import { databaseFolder, openPglite } from './pglite-engine.ts'
+import { openPglite } from './pglite-engine.ts'
 import { openPostgres } from './postgres-engine.ts'
 import { SqlHistoryStore } from './sql-history-store.ts'
 import { isPartitioned, readLayout } from './time-layout.ts'
@@ -18,11 +17,6 @@ export interface OpenHistoryOptions {
   now?: () => number
   /** Ends the opening of an embedded database where it is: what was begun is gone on with the next time. */
   signal?: AbortSignal
-}
-
-/** True where an embedded database was made in a folder; opening one makes it. */
-export function holdsDatabase(dataDir: string): boolean {
-  return existsSync(databaseFolder(dataDir))
 }
 
 /**

@@ -13,11 +13,6 @@ const STATEMENT_LIMIT_MS = 60_000
 /** PGlite has no process that writes checkpoints: without ours its write-ahead log grows for ever. */
 const ROWS_PER_CHECKPOINT = 50_000
 
-/** Where the embedded database of a data folder is. */
-export function databaseFolder(dataDir: string): string {
-  return join(dataDir, DATABASE_FOLDER)
-}
-
 /**
  * Opens the embedded database in a folder, which is created at first.
  *
@@ -25,7 +20,7 @@ export function databaseFolder(dataDir: string): string {
  */
 export async function openPglite(dataDir: string, log: HistoryLog, signal?: AbortSignal): Promise<Engine> {
   const unlock = lockDataDir(dataDir)
-  const folder = databaseFolder(dataDir)
+  const folder = join(dataDir, DATABASE_FOLDER)
   let embedded: EmbeddedDatabase
   try {
     makeFolder(folder)

@@ -12,9 +12,9 @@ import type {
 import { formatCursor, type Position, parseCursor } from './cursor.ts'
 import { keyOf } from './market-keys.ts'
 import { readSnapshot, SNAPSHOT_COLUMNS, type SnapshotRow } from './snapshot-rows.ts'
-import { shownOf, storable } from './sql-columns.ts'
+import { knownBy, shownOf, storable } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
-import { readTrade, TRADE_COLUMNS, type TradeRow } from './trade-rows.ts'
+import { heardBy, readTrade, TRADE_COLUMNS, type TradeRow } from './trade-rows.ts'
 
 const SNAPSHOT_SHOWN = shownOf(SNAPSHOT_COLUMNS)
 const TRADE_SHOWN = shownOf(TRADE_COLUMNS)
@@ -22,12 +22,17 @@ const TRADE_SHOWN = shownOf(TRADE_COLUMNS)
 /** Rows of many markets say which. */
 type WithMarket = { market_id: string }
 
-/** The newest snapshot of each source. */
-export async function latestSnapshots(db: Kysely<Tables>, marketId: string): Promise<SnapshotRecord[]> {
+/** The newest snapshot of each source, or the newest at an instant. */
+export async function latestSnapshots(
+  db: Kysely<Tables>,
+  marketId: string,
+  asOfMs: number | null = null
+): Promise<SnapshotRecord[]> {
   // One descent of the index a source: sorted together, a source that fell silent would be looked for in all rows.
   const newest = SOURCES.map(
     (source) => sql`(
-      select ${SNAPSHOT_SHOWN} from market_snapshots where market_key = ${keyOf(marketId)} and source = ${source}
+      select ${SNAPSHOT_SHOWN} from market_snapshots
+      where market_key = ${keyOf(marketId)} and source = ${source} and ${knownBy(asOfMs, 'at_ms')}
       order by at_ms desc, row_no desc limit 1)`
   )
   const { rows } = await sql<SnapshotRow>`
@@ -83,13 +88,17 @@ export async function firstProofs(
   )
 }
 
-/** A page of one market's trades by their place in time, oldest first. */
-export async function tradePage(db: Kysely<Tables>, query: TradeQuery): Promise<RecordPage<TradeRecord>> {
+/** A page of one market's trades by their place in time, oldest first; of those that were heard of at an instant. */
+export async function tradePage(
+  db: Kysely<Tables>,
+  query: TradeQuery,
+  asOfMs: number | null = null
+): Promise<RecordPage<TradeRecord>> {
   const { marketId, limit, cursor } = query
   const inside = within('received_at_ms', query, cursor === null ? null : parseCursor('trades', cursor))
   const { rows } = await sql<TradeRow>`
     select ${TRADE_SHOWN} from trades
-    where market_key = ${keyOf(marketId)} and ${inside}
+    where market_key = ${keyOf(marketId)} and ${inside} and ${heardBy(asOfMs)}
     order by received_at_ms, row_no limit ${limit + 1}`.execute(db)
   return pageOf(
     rows,

@@ -25,6 +25,11 @@ export function shownOf(columns: Columns): RawBuilder<unknown> {
   return sql`${namesOf(columns.filter(([name]) => name !== 'digest'))}, row_no`
 }
 
+/** SQL that is true of rows whose time is not later than an instant; null: of all rows. */
+export function knownBy(asOfMs: number | null, column: string): RawBuilder<boolean> {
+  return asOfMs === null ? sql`true` : sql`${sql.ref(column)} <= ${asOfMs}::bigint`
+}
+
 /** Returns text as PostgreSQL can hold it: a NUL, which no venue sends on purpose, would fail the whole batch. */
 export function storable<T extends string | null>(text: T): T {
   return (text?.includes('\0') ? text.replaceAll('\0', '\ufffd') : text) as T

@@ -5,6 +5,7 @@ import type {
   CoverageRecord,
   GapQuery,
   GapRecord,
+  HistoryRows,
   HistoryStore,
   MarketMetaRecord,
   RecordedSpan,
@@ -27,7 +28,7 @@ import {
 } from './coverage.ts'
 import type { Engine } from './engine.ts'
 import { readGaps, readOpenGaps, writeGaps } from './gaps.ts'
-import { keyOf, MarketKeys } from './market-keys.ts'
+import { knows, MarketKeys } from './market-keys.ts'
 import { readMarketMeta, writeMarkets } from './market-meta.ts'
 import { prune } from './prune.ts'
 import {
@@ -38,6 +39,7 @@ import {
   snapshotPage,
   tradePage
 } from './read-rows.ts'
+import { SqlRowsAsOf } from './sql-rows-as-of.ts'
 import type { TimeLayout } from './time-layout.ts'
 import { readVenueCandles, writeVenueCandles } from './venue-candles.ts'
 import { writeSnapshots, writeTrades } from './write-rows.ts'
@@ -89,9 +91,9 @@ export class SqlHistoryStore implements HistoryStore {
     await this.on.wrote(rows.length)
   }
 
-  async writeVenueCandles(rows: readonly VenueCandle[]): Promise<void> {
+  async writeVenueCandles(rows: readonly VenueCandle[], heardAtMs: number): Promise<void> {
     if (rows.length === 0) return
-    await writeVenueCandles(this.on.db, this.keys, rows)
+    await writeVenueCandles(this.on.db, this.keys, rows, heardAtMs)
     await this.on.wrote(rows.length)
   }
 
@@ -166,11 +168,12 @@ export class SqlHistoryStore implements HistoryStore {
     return readMarketMeta(this.on.db, marketId)
   }
 
-  async knows(marketId: string): Promise<boolean> {
-    const { rows } = await sql<{ known: boolean }>`select ${keyOf(marketId)} is not null as known`.execute(
-      this.on.db
-    )
-    return rows[0]?.known ?? false
+  knows(marketId: string): Promise<boolean> {
+    return knows(this.on.db, marketId)
+  }
+
+  asOf(atMs: number): HistoryRows {
+    return new SqlRowsAsOf(this.on.db, atMs)
   }
 
   exportSnapshots(range: TimeRange, batch: number): AsyncIterable<SnapshotRecord[]> {

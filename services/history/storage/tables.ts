@@ -109,6 +109,7 @@ export interface VenueCandlesTable {
   ask: Json<VenueCandle['ask']>
   price: Json<NonNullable<VenueCandle['price']>> | null
   volume_e6: number
+  heard_at_ms: number
 }
 
 /** How far a task got, so that it does not begin anew. */

@@ -1,7 +1,7 @@
-import type { Selectable } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { TradeRecord } from '../records.ts'
 import { digestOf } from './digest.ts'
-import { type Cell, type Columns, storable } from './sql-columns.ts'
+import { type Cell, type Columns, knownBy, storable } from './sql-columns.ts'
 import type { TradesTable } from './tables.ts'
 
 export const TRADE_COLUMNS: Columns = [
@@ -39,6 +39,11 @@ export function tradeCells(rows: readonly TradeRecord[], keyOf: (marketId: strin
     cells.push([keyOf(row.marketId), digestOf([...identity, before]), ...content, heardAtMs])
   }
   return cells
+}
+
+/** SQL that is true of trades that were heard of at an instant: at their place in time, where nothing else is said. */
+export function heardBy(asOfMs: number | null): RawBuilder<boolean> {
+  return sql`(heard_at_ms is null or ${knownBy(asOfMs, 'heard_at_ms')})`
 }
 
 export function readTrade(row: TradeRow, marketId: string): TradeRecord {

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { VenueCandle } from '../../venue/port.ts'
 import type { TimeRange } from '../records.ts'
 import { keyOf, type MarketKeys } from './market-keys.ts'
-import { batchOf, type Columns, lastOfEach, namesOf } from './sql-columns.ts'
+import { batchOf, type Columns, knownBy, lastOfEach, namesOf } from './sql-columns.ts'
 import type { Tables } from './tables.ts'
 
 const VENUE_CANDLE_COLUMNS: Columns = [
@@ -11,14 +11,16 @@ const VENUE_CANDLE_COLUMNS: Columns = [
   ['bid', 'json'],
   ['ask', 'json'],
   ['price', 'json'],
-  ['volume_e6', 'bigint']
+  ['volume_e6', 'bigint'],
+  ['heard_at_ms', 'bigint']
 ]
 
-/** Inserts candles of one minute; one that is told again is replaced. */
+/** Inserts candles of one minute; one that is told again is replaced, and counts as heard when it first was. */
 export async function writeVenueCandles(
   db: Kysely<Tables>,
   keys: MarketKeys,
-  rows: readonly VenueCandle[]
+  rows: readonly VenueCandle[],
+  heardAtMs: number
 ): Promise<void> {
   const candles = lastOfEach(rows, (row) => `${row.fromMs} ${row.marketId}`)
   const keyOfMarket = await keys.of(candles.map((row) => row.marketId))
@@ -28,7 +30,8 @@ export async function writeVenueCandles(
     JSON.stringify(row.bid),
     JSON.stringify(row.ask),
     row.price === null ? null : JSON.stringify(row.price),
-    row.volume
+    row.volume,
+    heardAtMs
   ])
   const names = namesOf(VENUE_CANDLE_COLUMNS)
   await sql`
@@ -42,7 +45,8 @@ export async function writeVenueCandles(
 /** The candles of a market that begin in a range, oldest first. */
 export async function readVenueCandles(
   db: Kysely<Tables>,
-  { marketId, fromMs, toMs }: TimeRange & { marketId: string }
+  { marketId, fromMs, toMs }: TimeRange & { marketId: string },
+  asOfMs: number | null = null
 ): Promise<VenueCandle[]> {
   const rows = await db
     .selectFrom('venue_candles')
@@ -50,6 +54,7 @@ export async function readVenueCandles(
     .where('market_key', '=', keyOf(marketId))
     .where('from_ms', '>=', fromMs)
     .where('from_ms', '<', toMs)
+    .where(knownBy(asOfMs, 'heard_at_ms'))
     .orderBy('from_ms')
     .execute()
   return rows.map(({ from_ms, bid, ask, price, volume_e6 }) => ({

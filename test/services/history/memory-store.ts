@@ -1,4 +1,5 @@
 import { HistoryUnavailableError, RangeInvalidError } from '../../../services/errors.ts'
+import { coverageAsOf, gapAsOf, sessionAsOf } from '../../../services/history/as-of.ts'
 import {
   CANDLE_INTERVALS,
   type CandleInterval,
@@ -6,6 +7,7 @@ import {
   type CoverageRecord,
   type GapQuery,
   type GapRecord,
+  type HistoryRows,
   type HistoryStore,
   type MarketMetaRecord,
   type PriceBar,
@@ -30,6 +32,7 @@ export class MemoryHistoryStore implements HistoryStore {
   readonly snapshotRows: SnapshotRecord[] = []
   readonly tradeRows: TradeRecord[] = []
   readonly venueCandleRows = new Map<string, VenueCandle>()
+  private readonly candlesHeardAt = new Map<string, number>()
   readonly gapRows = new Map<string, GapRecord>()
   readonly coverageRows = new Map<string, CoverageRecord>()
   readonly metaRows = new Map<string, MarketMetaRecord>()
@@ -81,9 +84,13 @@ export class MemoryHistoryStore implements HistoryStore {
     this.recyclerRuns.push(run)
   }
 
-  async writeVenueCandles(rows: readonly VenueCandle[]): Promise<void> {
+  async writeVenueCandles(rows: readonly VenueCandle[], heardAtMs: number): Promise<void> {
     await this.accept('candles', rows)
-    for (const row of rows) this.venueCandleRows.set(`${row.fromMs} ${row.marketId}`, row)
+    for (const row of rows) {
+      const key = `${row.fromMs} ${row.marketId}`
+      this.venueCandleRows.set(key, row)
+      if (!this.candlesHeardAt.has(key)) this.candlesHeardAt.set(key, heardAtMs)
+    }
   }
 
   async venueCandles({ marketId, fromMs, toMs }: TimeRange & { marketId: string }): Promise<VenueCandle[]> {
@@ -279,6 +286,25 @@ export class MemoryHistoryStore implements HistoryStore {
     )
     keep(this.tradeRows, (row) => row.atMs >= deleteBeforeMs)
     return before - this.snapshotRows.length - this.tradeRows.length
+  }
+
+  /** A history of its own, as away as this one. */
+  asOf(atMs: number): HistoryRows {
+    const then = new MemoryHistoryStore()
+    then.away = this.away || this.isClosed
+    then.thinnedBeforeMs = this.thinnedBeforeMs
+    then.snapshotRows.push(...this.snapshotRows.filter((row) => row.atMs <= atMs))
+    then.tradeRows.push(...this.tradeRows.filter((row) => Math.max(row.atMs, row.receivedAtMs) <= atMs))
+    for (const [key, row] of this.metaRows) if (row.fromMs <= atMs) then.metaRows.set(key, row)
+    for (const [key, row] of this.gapRows)
+      if (row.detectedAtMs <= atMs) then.gapRows.set(key, gapAsOf(row, atMs))
+    for (const [key, row] of this.coverageRows)
+      if (row.fromMs <= atMs) then.coverageRows.set(key, coverageAsOf(row, atMs))
+    for (const [key, row] of this.sessionRows)
+      if (row.startedAtMs <= atMs) then.sessionRows.set(key, sessionAsOf(row, atMs))
+    for (const [key, row] of this.venueCandleRows)
+      if ((this.candlesHeardAt.get(key) as number) <= atMs) then.venueCandleRows.set(key, row)
+    return then
   }
 
   async ping(): Promise<void> {

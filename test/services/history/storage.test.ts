@@ -450,13 +450,19 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
       price: at === 1 ? bar : null,
       volume
     })
-    await store.writeVenueCandles([])
-    await store.writeVenueCandles([minute(one, 2), minute(one, 1), minute(other, 1), minute(one, 1, 7)])
-    await store.writeVenueCandles([minute(one, 2, 999_999_999_999_999)])
+    await store.writeVenueCandles([], START)
+    await store.writeVenueCandles(
+      [minute(one, 2), minute(one, 1), minute(other, 1), minute(one, 1, 7)],
+      START + 9
+    )
+    await store.writeVenueCandles([minute(one, 2, 999_999_999_999_999)], START + 10)
     const of = (fromMs: number, toMs: number) =>
       store.venueCandles({ marketId: one, fromMs: START + fromMs, toMs: START + toMs })
     t.strictSame(await of(0, 3 * MINUTE), [minute(one, 1, 7), minute(one, 2, 999_999_999_999_999)])
     t.strictSame(await of(MINUTE + 1, 2 * MINUTE), [])
+    const range = { marketId: one, fromMs: START, toMs: START + 3 * MINUTE }
+    t.strictSame(await store.asOf(START + 8).venueCandles(range), [], 'it was not told yet')
+    t.equal((await store.asOf(START + 9).venueCandles(range)).length, 2)
     t.strictSame(await store.venueCandles({ marketId: newMarket(), ...ALL }), [])
   })
 

@@ -9,7 +9,7 @@ import { parseInstant } from '../../../../services/history/read/time-range.ts'
 import { FRAGMENT_DEPTH } from '../../../../services/snapshots/fragments.ts'
 import { depthQuery } from '../query.ts'
 import { instant, marketParams } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const book: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -45,8 +45,9 @@ const book: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params: { id }, query }) => {
       const { allowDegraded = false, depth = FRAGMENT_DEPTH } = query
-      const atMs = parseInstant(query.asOf, 'asOf', Date.now())
-      const reader = await readerFor(app, id)
+      const reader = readerOf(app)
+      const atMs = parseInstant(query.asOf, 'asOf', reader.now())
+      await assertKnown(app, reader, id)
       const found = await reader.bookAt(id, atMs)
       if (!found.proven && !allowDegraded) throw new BookUnprovenError(whyUnproven(found))
       return bookBody(found, depth)

@@ -5,7 +5,7 @@ import { HISTORY_TAG, historyErrorResponses } from '../../../../schemas/response
 import { readCandles } from '../../../../services/history/read/candles.ts'
 import { parseRange } from '../../../../services/history/read/time-range.ts'
 import { marketParams, rangeQuery } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const candles: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -44,9 +44,10 @@ const candles: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async ({ params: { id }, query }) => {
-      const nowMs = Date.now()
+      const reader = readerOf(app)
+      const nowMs = reader.now()
       const range = parseRange(query, nowMs)
-      const reader = await readerFor(app, id)
+      await assertKnown(app, reader, id)
       return readCandles(reader, id, query.interval ?? '1m', range, nowMs)
     }
   )

@@ -7,7 +7,7 @@ import { sharesOf } from '../../../../services/history/read/coverage-shares.ts'
 import { readCoverage } from '../../../../services/history/read/summary.ts'
 import { parseRange, pastPart } from '../../../../services/history/read/time-range.ts'
 import { marketParams, rangeQuery } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const coverage: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -31,9 +31,10 @@ const coverage: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async ({ params: { id }, query }) => {
-      const nowMs = Date.now()
+      const reader = readerOf(app)
+      const nowMs = reader.now()
       const range = pastPart(parseRange(query, nowMs), nowMs)
-      const reader = await readerFor(app, id)
+      await assertKnown(app, reader, id)
       const { recordedFromMs, covered } = await readCoverage(reader, id, range)
       return {
         id,

@@ -9,7 +9,7 @@ import type { HistoryReader } from '../../../../services/history/read/reader.ts'
 import { readGaps } from '../../../../services/history/read/summary.ts'
 import { parseRange } from '../../../../services/history/read/time-range.ts'
 import { marketParams, rangeQuery } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const gaps: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -33,8 +33,9 @@ const gaps: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async ({ params: { id }, query }) => {
-      const range = parseRange(query, Date.now())
-      const reader = await readerFor(app, id)
+      const reader = readerOf(app)
+      const range = parseRange(query, reader.now())
+      await assertKnown(app, reader, id)
       const [ticker, found] = await Promise.all([tickerOf(app, reader, id), readGaps(reader, id, range)])
       return {
         id,

@@ -7,7 +7,7 @@ import { BookUnknownError } from '../../../../services/errors.ts'
 import { snapshotBody } from '../../../../services/history/read/bodies.ts'
 import { newestProven } from '../../../../services/history/read/newest.ts'
 import { marketParams } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const latest: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -32,7 +32,8 @@ const latest: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async ({ params: { id } }) => {
-      const reader = await readerFor(app, id)
+      const reader = readerOf(app)
+      await assertKnown(app, reader, id)
       const snapshot = newestProven(await reader.store.latestSnapshots(id))
       if (snapshot === undefined) throw new BookUnknownError(`nothing was recorded of ${id} yet`)
       const { source, state } = snapshot

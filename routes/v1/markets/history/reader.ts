@@ -10,16 +10,24 @@ declare module 'fastify' {
 }
 
 /**
- * Returns what the history of a market is read through.
+ * Returns what history is read through; one for each request, since that of a replay stands at an instant.
  *
- * @throws {HistoryOffError} where nothing is recorded; {MarketNotFoundError} for a market that is neither served now
- *   nor was ever recorded
+ * @throws {HistoryOffError} where nothing is recorded
  */
-export async function readerFor(app: FastifyInstance, marketId: string): Promise<HistoryReader> {
+export function readerOf(app: FastifyInstance): HistoryReader {
+  // Whoever provides it may come after the routes.
   const { historyReader: reader } = app
-  // Looked up at each request: whoever provides it may come after the routes.
   if (reader === undefined) throw new HistoryOffError()
+  return reader
+}
+
+/** @throws {MarketNotFoundError} for a market that is neither served now nor was ever recorded */
+export async function assertKnown(
+  app: FastifyInstance,
+  reader: HistoryReader,
+  marketId: string
+): Promise<void> {
+  // Of one that is served the store is not asked: books are read without it.
   if (app.snapshotStore.get(marketId) === undefined && !(await reader.store.knows(marketId)))
     throw new MarketNotFoundError(marketId)
-  return reader
 }

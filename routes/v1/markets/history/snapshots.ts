@@ -7,7 +7,7 @@ import { bodyTimes, snapshotBody } from '../../../../services/history/read/bodie
 import { readSummary } from '../../../../services/history/read/summary.ts'
 import { parseRange, pastPart } from '../../../../services/history/read/time-range.ts'
 import { LIMIT_DEFAULT, marketParams, pageOfRangeQuery } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const snapshots: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -35,9 +35,10 @@ const snapshots: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params: { id }, query }) => {
       const { source = null, limit = LIMIT_DEFAULT, cursor = null } = query
-      const nowMs = Date.now()
+      const reader = readerOf(app)
+      const nowMs = reader.now()
       const range = parseRange(query, nowMs)
-      const reader = await readerFor(app, id)
+      await assertKnown(app, reader, id)
       const [page, coverage] = await Promise.all([
         reader.store.snapshots({ marketId: id, ...range, source, limit, cursor }),
         readSummary(reader, id, pastPart(range, nowMs))

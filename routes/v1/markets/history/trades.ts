@@ -6,7 +6,7 @@ import { bodyTimes, tradeBody } from '../../../../services/history/read/bodies.t
 import { readSummary } from '../../../../services/history/read/summary.ts'
 import { parseRange, pastPart } from '../../../../services/history/read/time-range.ts'
 import { LIMIT_DEFAULT, marketParams, pageOfRangeQuery } from './query.ts'
-import { readerFor } from './reader.ts'
+import { assertKnown, readerOf } from './reader.ts'
 
 const trades: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -30,9 +30,10 @@ const trades: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params: { id }, query }) => {
       const { limit = LIMIT_DEFAULT, cursor = null } = query
-      const nowMs = Date.now()
+      const reader = readerOf(app)
+      const nowMs = reader.now()
       const range = parseRange(query, nowMs)
-      const reader = await readerFor(app, id)
+      await assertKnown(app, reader, id)
       const [page, coverage] = await Promise.all([
         reader.store.trades({ marketId: id, ...range, limit, cursor }),
         readSummary(reader, id, pastPart(range, nowMs))
