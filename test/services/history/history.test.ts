@@ -37,6 +37,13 @@ function newHistory(dataDir: string, databaseUrl = '', options: Partial<HistoryO
   })
 }
 
+/** A folder that is removed once all is stopped that runs in it: tap removes its own before later handlers. */
+function folderOf(t: Test): { dataDir: string; runs: (history: History) => void } {
+  const running: History[] = []
+  t.teardown(() => Promise.all(running.map((history) => history.stop())))
+  return { dataDir: t.testdir(), runs: (history) => running.push(history) }
+}
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5)
 }
@@ -131,8 +138,10 @@ t.test('a stop tells of lost rows only where rows were lost', async (t) => {
 })
 
 t.test('coverage of a range', async (t) => {
-  const history = newHistory(t.testdir())
-  t.teardown(() => history.stop())
+  const { dataDir, runs } = folderOf(t)
+  // Of the time of its rows: what is older than the retention is deleted two seconds after the start.
+  const history = newHistory(dataDir, '', { now: () => AT + 200_000 })
+  runs(history)
   await history.start()
   await until(() => history.status().engine !== null)
   const { store } = history
@@ -177,7 +186,7 @@ t.test('coverage of a range', async (t) => {
 })
 
 t.test('a book of which the log was deleted', async (t) => {
-  const dataDir = t.testdir()
+  const { dataDir, runs } = folderOf(t)
   const clock = { ms: AT }
   const run = async (untilMs: number) => {
     const store = new SnapshotStore({ capacityMarkets: 8, capacityLevels: 64 })
@@ -197,7 +206,7 @@ t.test('a book of which the log was deleted', async (t) => {
   await pruneJournal({ ...pruned, nowMs: AT + 2 * HOUR_MS })
   clock.ms = AT + 2 * HOUR_MS
   const second = await run(AT + 2 * HOUR_MS + 60_000)
-  t.teardown(() => second.stop())
+  runs(second)
   const at = (atMs: number) => second.bookAt(market(1).id, atMs)
   const [from, to] = [AT + 1_000, AT + 2 * HOUR_MS + 1_000].map((ms) => new Date(ms).toISOString())
   await t.rejects(at(AT + 30_000), {
@@ -210,7 +219,7 @@ t.test('a book of which the log was deleted', async (t) => {
 })
 
 t.test('old history is deleted soon after the database is open, as the settings say', async (t) => {
-  const dataDir = t.testdir()
+  const { dataDir, runs } = folderOf(t)
   const folder = join(dataDir, 'journal')
   const nowMs = AT + 100 * DAY_MS
   const ago = (hours: number) => nowMs - hours * HOUR_MS
@@ -237,7 +246,7 @@ t.test('old history is deleted soon after the database is open, as the settings 
     SNAPSHOT_THIN_AFTER_HOURS: 2
   })
   const history = newHistory(dataDir, '', { settings, now: () => nowMs })
-  t.teardown(() => history.stop())
+  runs(history)
   await history.start()
   await until(() => history.status().engine !== null)
   const query = { marketId: ID, fromMs: 0, toMs: nowMs, source: null, limit: 9, cursor: null }
