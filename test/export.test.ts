@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import t, { type Test } from 'tap'
-import { createDatabase } from '../faults/database.ts'
 import type { Manifest } from '../services/history/export/manifest.ts'
 import type { HistoryStore } from '../services/history/records.ts'
 import { openHistory } from '../services/history/storage/open-history.ts'
+import { freshDatabase, withoutServer } from './engines.ts'
 import { coverageRow, gapRow, snapshotRow, tradeRow } from './fake-history.ts'
 
 /** `crossbook export` as a whole process, over a database on disk. */
@@ -208,15 +208,12 @@ t.test('crossbook export', async (t) => {
   })
 })
 
-const server = process.env.TEST_DATABASE_URL ?? ''
 t.test(
   'crossbook export writes the same files from PostgreSQL as from PGlite',
-  { skip: server === '' && 'TEST_DATABASE_URL is not set' },
+  { skip: withoutServer },
   async (t) => {
-    const { url, drop } = await createDatabase(server)
-    t.teardown(drop)
     const folder = t.testdir()
-    const databases = { pglite: '', postgres: url }
+    const databases = { pglite: '', postgres: await freshDatabase(t) }
     const contents = []
     for (const [engine, DATABASE_URL] of Object.entries(databases)) {
       await (await recorded(join(folder, engine), DATABASE_URL)).close()

@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Gateway } from '../faults/gateway.ts'
 import { logFolder } from '../faults/process.ts'
 import { VENUES, Venues } from '../faults/venues.ts'
+import type { MarketGaps } from '../schemas/history.ts'
 import type { MarketAggregate, MarketPage } from '../schemas/market.ts'
+import { type Engine, onEachEngine } from './engines.ts'
 
 /** What a gateway that was stopped leaves behind: a journal to serve again, and a last state to begin with. */
 
@@ -25,8 +27,10 @@ function logOf(name: string): { msg: string; [field: string]: unknown }[] {
   return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
 }
 
-t.test('a gateway that was stopped', { timeout: 300_000 }, async (t) => {
-  const venues = await Venues.start('restart-venues', { markets: MARKETS, rate: 400, seed: 23 })
+t.test('a gateway that was stopped', { timeout: 300_000 }, (t) => onEachEngine(t, stopped))
+
+async function stopped(t: Test, { engine, databaseUrl }: Engine): Promise<void> {
+  const venues = await Venues.start(`restart-${engine}-venues`, { markets: MARKETS, rate: 400, seed: 23 })
   t.teardown(() => venues.process.child.kill('SIGKILL'))
   const dataDir = t.testdir()
   const started = async (name: string, settings: Record<string, string>, options: string[] = []) => {
@@ -34,9 +38,9 @@ t.test('a gateway that was stopped', { timeout: 300_000 }, async (t) => {
     t.teardown(() => gateway.process.child.kill('SIGKILL'))
     return gateway
   }
-  const recording = { ...venues.settings(), HISTORY: 'on', DATA_DIR: dataDir }
+  const recording = { ...venues.settings(), HISTORY: 'on', DATA_DIR: dataDir, DATABASE_URL: databaseUrl }
 
-  const first = await started('restart-first', recording)
+  const first = await started(`restart-${engine}-first`, recording)
   const beganAtMs = Date.now()
   t.ok(await first.untilReady(), 'both venues are synchronised, and the database is open')
   const wasBusy = await first.until(async () => {
@@ -56,7 +60,9 @@ t.test('a gateway that was stopped', { timeout: 300_000 }, async (t) => {
   }, 60_000)
   t.ok(isQuiet, 'every book is whole, and nothing moves')
   const midMs = Math.floor((beganAtMs + Date.now()) / 2)
+  const quietAtMs = Date.now()
   t.equal((await first.process.stop()).code, 0)
+  const stoppedAtMs = Date.now()
 
   await t.test('is served again from its journal, the same each time, whatever the speed', async (t) => {
     const replayed = async (name: string, options: string[]) => {
@@ -70,14 +76,14 @@ t.test('a gateway that was stopped', { timeout: 300_000 }, async (t) => {
       const said = report()
       return { digest: said?.digest, records: said?.records, frames: said?.frames, text, markets }
     }
-    const one = await replayed('restart-replay-1', [])
+    const one = await replayed(`restart-${engine}-replay-1`, [])
     t.match(one, { digest: /^[0-9a-f]{64}$/ })
     t.ok((one.frames as number) >= FRAMES)
     t.strictSame(booksOf(one.markets), booksOf(before), 'its last state is the last that was served')
     const paced = ['--from', String(midMs), '--speed', '20']
-    const two = await replayed('restart-replay-2', paced)
+    const two = await replayed(`restart-${engine}-replay-2`, paced)
     t.strictSame([two.digest, two.records, two.text], [one.digest, one.records, one.text])
-    const part = await replayed('restart-replay-3', ['--to', String(midMs)])
+    const part = await replayed(`restart-${engine}-replay-3`, ['--to', String(midMs)])
     t.ok((part.records as number) < (one.records as number))
     t.not(part.digest, one.digest, 'it is of every change')
   })
@@ -86,8 +92,9 @@ t.test('a gateway that was stopped', { timeout: 300_000 }, async (t) => {
     'begins with its last state while the venues are down, and goes on when they come',
     async (t) => {
       for (const venue of VENUES) for (const fault of DOWN) await venues.setFault(venue, fault)
-      const name = 'restart-second'
+      const name = `restart-${engine}-second`
       const second = await started(name, { ...recording, BREAKER_OPEN_MS: '500' })
+      const startedAtMs = Date.now()
       const response = await fetch(`${second.url}/v1/markets?pageSize=100&depth=100`)
       t.equal(response.status, 200, 'at once')
       const page = (await response.json()) as MarketPage
@@ -112,10 +119,17 @@ t.test('a gateway that was stopped', { timeout: 300_000 }, async (t) => {
       }, 60_000)
       t.ok(isReplaced, 'every one is live')
       t.ok(await second.untilReady())
+      const id = before[0]?.id
+      const asked = await fetch(`${second.url}/v1/markets/${id}/gaps?from=${beganAtMs}`)
+      const restarts = ((await asked.json()) as MarketGaps).intervals.filter(({ kind }) => kind === 'restart')
+      t.equal(restarts.length, 1, 'the time in between is one gap')
+      const [{ from, to } = { from: '', to: '' }] = restarts
+      t.ok(Date.parse(from) >= quietAtMs && Date.parse(from) <= stoppedAtMs, 'from the stop')
+      t.ok(Date.parse(to ?? '') >= stoppedAtMs && Date.parse(to ?? '') <= startedAtMs, 'to the start')
       t.equal((await second.process.stop()).code, 0)
     }
   )
-})
+}
 
 t.test('what cannot be replayed ends the start with one sentence', async (t) => {
   const folder = t.testdir()

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { Market } from '../../../schemas/market.ts'
 import type {
@@ -13,6 +12,7 @@ import type {
   TradeRecord
 } from '../../../services/history/records.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
+import { onEachEngine } from '../../engines.ts'
 
 const log = { info() {}, warn() {} }
 const START = Date.UTC(2026, 0, 5, 12)
@@ -726,22 +726,9 @@ function bar(prices: (number | null)[]): PriceBar | null {
   return { open, high: Math.max(...known), low: Math.min(...known), close }
 }
 
-t.test('PGlite', async (t) => {
-  const dataDir = t.testdir({})
-  suite(t, () => openHistory({ databaseUrl: '', dataDir, log }))
-})
-
-const server = process.env.TEST_DATABASE_URL ?? ''
-t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, async (t) => {
-  const name = `crossbook_test_${randomUUID().replaceAll('-', '')}`
-  const admin = new pg.Client(server)
-  await admin.connect()
-  await admin.query(`create database ${name}`)
-  t.teardown(async () => {
-    await admin.query(`drop database ${name} with (force)`)
-    await admin.end()
+t.test('the rows', async (t) => {
+  await onEachEngine(t, async (t, { databaseUrl }) => {
+    const dataDir = t.testdir({})
+    suite(t, () => openHistory({ databaseUrl, dataDir, log }))
   })
-  const url = new URL(server)
-  url.pathname = name
-  suite(t, () => openHistory({ databaseUrl: url.href, dataDir: '', log }))
 })
