@@ -297,6 +297,7 @@ t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, 
     const client = new pg.Client(url.href)
     await client.connect()
     await client.query('alter table trades drop column heard_at_ms')
+    await client.query('drop table venue_candles')
     await client.query(`delete from kysely_migration where name > '0001_first'`)
     await client.end()
     const store = await open()
