@@ -15,10 +15,19 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(100)
 }
 
+/** NaN for a series that is not there. */
+function seriesValue(metrics: string, series: string): number {
+  const line = metrics.split('\n').find((one) => one.startsWith(`${series} `))
+  return Number(line?.slice(series.length + 1) ?? Number.NaN)
+}
+
 /** The whole gateway over simulated venues, with history; audits come too seldom to be what reads REST. */
 async function gateway(t: Test, venues: readonly SimVenue[], settings: Record<string, string> = {}) {
   const simulator = await startSimulator({ marketsPerVenue: 4, rate: 40, churnMs: 0, openDelayMs: 0 })
   t.teardown(() => simulator.stop())
+  // Before the folder, which tap removes before it calls later handlers.
+  let close = async () => {}
+  t.teardown(() => close())
   const app = await buildApp({
     config: readSettings({
       ...gatewaySettings(simulator),
@@ -34,7 +43,7 @@ async function gateway(t: Test, venues: readonly SimVenue[], settings: Record<st
       ...settings
     })
   })
-  t.teardown(() => app.close())
+  close = () => app.close()
   await app.listen({ host: '127.0.0.1', port: 0 })
   const ask = async <Answer>(path: string) => (await app.inject(`/v1/markets${path}`)).json() as Answer
   const truths = () =>
@@ -54,11 +63,15 @@ async function gateway(t: Test, venues: readonly SimVenue[], settings: Record<st
     until(async () =>
       (await Promise.all(ids.map((id) => rows(id, `source=${source}`)))).every(({ length }) => length > 0)
     )
-  return { simulator, ask, truths, ids, latest, everyLatest, rows, everyRecorded }
+  const metrics = async () => (await app.inject('/metrics')).body
+  return { simulator, ask, truths, ids, latest, everyLatest, rows, everyRecorded, metrics }
 }
 
 t.test('stream and polls are recorded beside each other, and the newest proven one is served', async (t) => {
-  const { simulator, ask, truths, ids, latest, everyLatest, everyRecorded } = await gateway(t, VENUES)
+  const { simulator, ask, truths, ids, latest, everyLatest, everyRecorded, metrics } = await gateway(
+    t,
+    VENUES
+  )
   const { world, faults } = simulator
   await everyRecorded('poll')
   await everyRecorded('websocket')
@@ -97,11 +110,29 @@ t.test('stream and polls are recorded beside each other, and the newest proven o
       'the live book is flagged'
     )
   t.match(await ask('?source=websocket'), { total: ids.length })
+  await until(async () => seriesValue(await metrics(), 'crossbook_gaps_open') > 0)
 
   for (const venue of VENUES) faults.clear('refuse_upgrade', venue)
   await everyLatest(({ source, proven }) => source === 'websocket' && proven)
   t.ok((await served()).every(({ verdict }) => verdict.state === 'live'))
   t.ok((await Promise.all(ids.map(latest))).every(isTrue))
+
+  await until(async () => seriesValue(await metrics(), 'crossbook_gaps_open') === 0)
+  const text = await metrics()
+  const value = (name: string) => seriesValue(text, name)
+  t.equal(value('crossbook_history_database{state="well"}'), 1)
+  t.ok(value('crossbook_history_lag_seconds') < 60)
+  t.ok(value('crossbook_history_waiting_rows') >= 0)
+  t.ok(value('crossbook_history_rows_total{what="written"}') > 2 * ids.length)
+  t.equal(value('crossbook_history_rows_total{what="dropped"}'), 0)
+  t.equal(value('crossbook_history_failures_total'), 0)
+  for (const how of ['snapshot', 'rest', 'trades', 'candles', 'none'])
+    t.equal(value(`crossbook_gaps_filled_total{how="${how}"}`), 0, 'they ended by themselves')
+  for (const journal of [...VENUES, 'books']) {
+    t.equal(value(`crossbook_journal_ok{journal="${journal}"}`), 1)
+    t.ok(value(`crossbook_journal_records_total{journal="${journal}"}`) > ids.length)
+    t.equal(value(`crossbook_journal_lost_total{journal="${journal}"}`), 0)
+  }
 })
 
 t.test('without Kalshi keys polls are the only source, and history says so', async (t) => {
