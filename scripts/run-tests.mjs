@@ -17,6 +17,8 @@ const LONG = [
   'cli',
   'restart',
   'export',
+  'replay-history',
+  'services/history/history',
   'services/kalshi/silence',
   'services/polymarket/silence',
   'services/venue/recovery',

@@ -64,29 +64,35 @@ async function stopped(t: Test, { engine, databaseUrl }: Engine): Promise<void> 
   t.equal((await first.process.stop()).code, 0)
   const stoppedAtMs = Date.now()
 
-  await t.test('is served again from its journal, the same each time, whatever the speed', async (t) => {
-    const replayed = async (name: string, options: string[]) => {
-      const gateway = await started(name, {}, ['--replay', dataDir, ...options])
-      const report = () => logOf(name).find(({ msg }) => msg.startsWith('the journal is replayed'))
-      t.ok(await gateway.until(async () => report() !== undefined, 60_000))
-      t.equal((await fetch(`${gateway.url}/v1/readyz`)).status, 200)
-      const text = await (await fetch(`${gateway.url}/v1/markets.ndjson?depth=100`)).text()
-      const markets = await gateway.markets()
-      t.equal((await gateway.process.stop()).code, 0)
-      const said = report()
-      return { digest: said?.digest, records: said?.records, frames: said?.frames, text, markets }
+  // A replay reads its books from the journal, which is the same beside either database.
+  const skip = engine === 'postgres' && 'it is the same journal'
+  await t.test(
+    'is served again from its journal, the same each time, whatever the speed',
+    { skip },
+    async (t) => {
+      const replayed = async (name: string, options: string[]) => {
+        const gateway = await started(name, {}, ['--replay', dataDir, ...options])
+        const report = () => logOf(name).find(({ msg }) => msg.startsWith('the journal is replayed'))
+        t.ok(await gateway.until(async () => report() !== undefined, 60_000))
+        t.ok(await gateway.untilReady())
+        const text = await (await fetch(`${gateway.url}/v1/markets.ndjson?depth=100`)).text()
+        const markets = await gateway.markets()
+        t.equal((await gateway.process.stop()).code, 0)
+        const said = report()
+        return { digest: said?.digest, records: said?.records, frames: said?.frames, text, markets }
+      }
+      const one = await replayed(`restart-${engine}-replay-1`, [])
+      t.match(one, { digest: /^[0-9a-f]{64}$/ })
+      t.ok((one.frames as number) >= FRAMES)
+      t.strictSame(booksOf(one.markets), booksOf(before), 'its last state is the last that was served')
+      const paced = ['--from', String(midMs), '--speed', '20']
+      const two = await replayed(`restart-${engine}-replay-2`, paced)
+      t.strictSame([two.digest, two.records, two.text], [one.digest, one.records, one.text])
+      const part = await replayed(`restart-${engine}-replay-3`, ['--to', String(midMs)])
+      t.ok((part.records as number) < (one.records as number))
+      t.not(part.digest, one.digest, 'it is of every change')
     }
-    const one = await replayed(`restart-${engine}-replay-1`, [])
-    t.match(one, { digest: /^[0-9a-f]{64}$/ })
-    t.ok((one.frames as number) >= FRAMES)
-    t.strictSame(booksOf(one.markets), booksOf(before), 'its last state is the last that was served')
-    const paced = ['--from', String(midMs), '--speed', '20']
-    const two = await replayed(`restart-${engine}-replay-2`, paced)
-    t.strictSame([two.digest, two.records, two.text], [one.digest, one.records, one.text])
-    const part = await replayed(`restart-${engine}-replay-3`, ['--to', String(midMs)])
-    t.ok((part.records as number) < (one.records as number))
-    t.not(part.digest, one.digest, 'it is of every change')
-  })
+  )
 
   await t.test(
     'begins with its last state while the venues are down, and goes on when they come',

@@ -201,15 +201,19 @@ t.test('GET /v1/markets/{id}/latest', async (t) => {
         }
       }
     })
-    await store.writeSnapshots([snapshotRow(ID, T + 1, { source: 'poll', cause: 'poll' })])
+    const polled = (ms: number, state: 'live' | 'stale' = 'live') =>
+      store.writeSnapshots([snapshotRow(ID, T + ms, { source: 'poll', cause: 'poll', state })])
+    await polled(16_000)
+    t.match(await get(app, 'latest'), { source: 'websocket', proven: true }, 'a polled book may be so old')
+    await polled(16_001)
     t.match(await get(app, 'latest'), { source: 'poll', proven: true })
-    await store.writeSnapshots([snapshotRow(ID, T + 2, { source: 'poll', cause: 'poll', state: 'stale' })])
+    await polled(16_002, 'stale')
     t.match(await get(app, 'latest'), { source: 'websocket', proven: true, snapshot: { at: iso(T) } })
-    await store.writeSnapshots([snapshotRow(ID, T + 3, { state: 'suspect', reason: 'sequence_gap' })])
+    await store.writeSnapshots([snapshotRow(ID, T + 16_003, { state: 'suspect', reason: 'sequence_gap' })])
     t.match(await get(app, 'latest'), {
       source: 'websocket',
       proven: false,
-      snapshot: { at: iso(T + 3), verdict: { state: 'suspect', reason: 'sequence_gap' } }
+      snapshot: { at: iso(T + 16_003), verdict: { state: 'suspect', reason: 'sequence_gap' } }
     })
   })
 

@@ -209,7 +209,8 @@ t.test('markets are added, paused, closed and settled by message and by clock', 
 t.test('a market closes by the clock, without a message', async (t) => {
   const simulator = await simulate(t)
   const [market] = active(simulator) as [SimMarket]
-  market.closeMs = Date.now() + 1_200
+  // Time enough to be live before, also on a slow machine.
+  market.closeMs = Date.now() + 5_000
   const followed = follow(t, simulator)
   await until(() => isLive(followed, market))
   await until(() => followed.verdict(market.id).reason === 'market_closed')
