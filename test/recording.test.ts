@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { createDatabase } from '../faults/database.ts'
 import { Gate } from '../faults/gate.ts'
 import { Gateway } from '../faults/gateway.ts'
 import { VENUES, Venues } from '../faults/venues.ts'
-import type { BookAtInstant, MarketCoverage, MarketGaps } from '../schemas/history.ts'
+import type { BookAtInstant, MarketCoverage, MarketGaps, SnapshotHistory } from '../schemas/history.ts'
 import { JournalReader } from '../services/history/journal/reader.ts'
 import { type BookVersion, bookDigest } from '../simulator/control/book-history.ts'
 import { createRandom } from '../simulator/model/random.ts'
+import { freshDatabase, SERVER } from './engines.ts'
+import { PrivatePostgres, withoutServerPrograms } from './private-postgres.ts'
 
 /** The whole gateway, recording, with everything going wrong around it. */
 
@@ -25,10 +26,8 @@ const LOST_AT_MOST_MS = FLUSH_MS + 1_500
 const IN_FLIGHT_MS = 1_000
 /** The clock of the book log stands still within a turn of a busy event loop. */
 const CLOCK_MS = 250
-/** The books come from the journal, which is the same beside either database: the second is asked less. */
-const INSTANTS = { pglite: 1_000, postgres: 100 }
+const INSTANTS = 1_000
 const RECORD_MS = 12_000
-const SERVER = process.env.TEST_DATABASE_URL ?? ''
 
 let worlds = 0
 
@@ -93,7 +92,7 @@ async function truthsDuring(venues: Venues, ms: number): Promise<Map<string, Boo
 const pairs = (levels: { price: string; size: string }[]) =>
   levels.map(({ price, size }): [string, string] => [price, size])
 
-async function databases(t: Test): Promise<[engine: keyof typeof INSTANTS, url: string][]> {
+async function databases(t: Test): Promise<[engine: string, url: string][]> {
   if (SERVER === '') {
     t.comment('TEST_DATABASE_URL is not set: PostgreSQL is left out')
     return [['pglite', '']]
@@ -102,13 +101,6 @@ async function databases(t: Test): Promise<[engine: keyof typeof INSTANTS, url: 
     ['pglite', ''],
     ['postgres', await freshDatabase(t)]
   ]
-}
-
-/** A database of this run's own on the real server. */
-async function freshDatabase(t: Test): Promise<string> {
-  const { url, drop } = await createDatabase(SERVER)
-  t.teardown(drop)
-  return url
 }
 
 t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
@@ -136,7 +128,10 @@ t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
           const isGapless = coverage.intervals.every(
             ({ from }, i, all) => i === 0 || from === (all[i - 1] as { to: string }).to
           )
+          const rows = await ask<SnapshotHistory>(second, id, `snapshots?from=${restartedAtMs}&limit=1`)
+          const firstMs = Date.parse(rows.body.items[0]?.at ?? '')
           const isExact =
+            toMs <= firstMs &&
             fromMs <= killedAtMs + FLUSH_MS &&
             fromMs >= killedAtMs - LOST_AT_MOST_MS &&
             toMs >= restartedAtMs &&
@@ -162,8 +157,7 @@ t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
         }
       })
 
-      const instants = INSTANTS[engine]
-      await t.test(`the book at ${instants} random instants is the true one`, async (t) => {
+      await t.test(`the book at ${INSTANTS} random instants is the true one`, async (t) => {
         const random = createRandom(7)
         const fromMs = recordedFromMs + IN_FLIGHT_MS
         const toMs = killedAtMs - LOST_AT_MOST_MS
@@ -185,9 +179,9 @@ t.test('SIGKILL in mid-traffic', { timeout: 300_000 }, async (t) => {
             else wrong.push({ id, atMs, body })
           } else wrong.push({ id, atMs, status, body })
         }
-        for (let asked = 0; asked < instants; asked += 4) await Promise.all([one(), one(), one(), one()])
+        for (let asked = 0; asked < INSTANTS; asked += 4) await Promise.all([one(), one(), one(), one()])
         t.strictSame(wrong.slice(0, 1), [])
-        t.equal(proven, instants)
+        t.equal(proven, INSTANTS)
       })
 
       await t.test('what cannot be proved is refused with the hole named', async (t) => {
@@ -226,40 +220,84 @@ t.test('a connection that is cut is a gap with its times', { timeout: 120_000 },
   await end(gateway, 'SIGTERM')
 })
 
-t.test(
-  'PostgreSQL gone for a while loses nothing that the bound does not say',
-  { timeout: 180_000, skip: SERVER === '' ? 'TEST_DATABASE_URL is not set' : false },
-  async (t) => {
-    const gate = await Gate.to(await freshDatabase(t))
-    t.teardown(() => gate.close())
-    const { serve, venues } = await world(t, { DATABASE_URL: gate.url })
-    const gateway = await serve()
-    const fromMs = Date.now()
-    gate.shut()
-    const isAway = await gateway.until(async () => (await gateway.health()).history?.state === 'away', 30_000)
-    t.ok(isAway, 'health says so')
-    await sleep(5_000)
-    t.ok(
-      (await gateway.markets()).some(({ verdict }) => verdict.state === 'live'),
-      'books live on'
-    )
-    gate.reopen()
-    const caughtUp = await gateway.until(async () => {
+/** A database that goes away and comes back. */
+interface Absent {
+  url: string
+  leave: () => void
+  comeBack: () => void
+}
+
+const ABSENCES: [name: string, skip: string | false, open: (t: Test) => Promise<Absent>][] = [
+  [
+    'whose way is shut',
+    SERVER === '' ? 'TEST_DATABASE_URL is not set' : false,
+    async (t) => {
+      const gate = await Gate.to(await freshDatabase(t))
+      t.teardown(() => gate.close())
+      return { url: gate.url, leave: () => gate.shut(), comeBack: () => gate.reopen() }
+    }
+  ],
+  [
+    'whose server is stopped and started',
+    withoutServerPrograms(),
+    async (t) => {
+      const server = await PrivatePostgres.start(t)
+      return { url: server.url, leave: () => server.stop(), comeBack: () => server.start() }
+    }
+  ]
+]
+
+for (const [name, skip, open] of ABSENCES) {
+  t.test(
+    `PostgreSQL ${name} loses nothing that the bound does not say`,
+    { timeout: 180_000, skip },
+    async (t) => {
+      const database = await open(t)
+      const { serve, venues } = await world(t, { DATABASE_URL: database.url })
+      const gateway = await serve()
+      const fromMs = Date.now()
+      database.leave()
+      const isAway = await gateway.until(
+        async () => (await gateway.health()).history?.state === 'away',
+        30_000
+      )
+      t.ok(isAway, 'health says so')
+      await sleep(5_000)
+      t.ok(
+        (await gateway.markets()).some(({ verdict }) => verdict.state === 'live'),
+        'books live on'
+      )
+      const untilMs = Date.now()
+      database.comeBack()
+      const caughtUp = await gateway.until(async () => {
+        const { history } = await gateway.health()
+        return history?.state === 'well' && history.lagMs < 2_000
+      }, 60_000)
+      t.ok(caughtUp, 'rows that waited are written')
       const { history } = await gateway.health()
-      return history?.state === 'well' && history.lagMs < 2_000
-    }, 60_000)
-    t.ok(caughtUp, 'rows that waited are written')
-    t.equal((await gateway.health()).history?.dropped, 0)
-    const [connection] = await venues.connections('kalshi')
-    const id = `kalshi:${connection?.markets[0]}`
-    const { body } = await ask<MarketGaps>(gateway, id, `gaps?from=${fromMs}`)
-    t.ok(
-      body.intervals.some(({ kind }) => kind === 'storage_down'),
-      'the time without a database is on record'
-    )
-    await end(gateway, 'SIGTERM')
-  }
-)
+      t.match(history, { dropped: 0 })
+      const ids = (await gateway.markets()).map(({ id }) => id)
+      t.equal(ids.length, 2 * MARKETS)
+      const rowsOf = async (id: string) => {
+        const path = `snapshots?from=${fromMs}&to=${untilMs}&source=websocket`
+        return (await ask<SnapshotHistory>(gateway, id, path)).body.items.length
+      }
+      const rows = (await Promise.all(ids.map(rowsOf))).reduce((sum, count) => sum + count, 0)
+      t.ok(rows > ids.length, 'rows of the time without a database are there')
+      const [connection] = await venues.connections('kalshi')
+      const id = `kalshi:${connection?.markets[0]}`
+      const { body } = await ask<MarketGaps>(gateway, id, `gaps?from=${fromMs}`)
+      const gone = body.intervals.find(({ kind }) => kind === 'storage_down')
+      t.match(
+        gone,
+        { recoveredBy: 'snapshot', detail: /every row waited and was written/ },
+        'it is on record'
+      )
+      t.ok(Date.parse(gone?.from ?? '') >= fromMs - FLUSH_MS && Date.parse(gone?.to ?? '') > untilMs)
+      await end(gateway, 'SIGTERM')
+    }
+  )
+}
 
 t.test(
   'a full disk',
