@@ -2,7 +2,7 @@ import t from 'tap'
 import type { MarketChange } from '../../../services/replication/codec.ts'
 import { clusterKeys } from '../../../services/replication/keys.ts'
 import { MarketChanges } from '../../../services/replication/market-changes.ts'
-import type { RedisArgument, RedisLink } from '../../../services/replication/redis.ts'
+import type { RedisLink } from '../../../services/replication/redis.ts'
 import { ReplicaBooks } from '../../../services/replication/replica-books.ts'
 import { shardOf } from '../../../services/replication/shards.ts'
 import { market, serve } from '../../helper.ts'
@@ -14,6 +14,7 @@ import {
   nextRound,
   SHARDS,
   startReplica,
+  through,
   writing
 } from './writer-and-replica.ts'
 
@@ -32,25 +33,17 @@ async function withOldBooks(link: RedisLink, cluster: string, shard: number) {
   const old = (await link.call('HGETALL', keys.books(shard))) as Buffer[]
   let others = SHARDS - 1
   let isOld = true
-  return {
-    get isReady() {
-      return link.isReady
-    },
-    get status() {
-      return link.status
-    },
-    call: async (command: string, ...args: RedisArgument[]) => {
-      const reply = await link.call(command, ...args)
-      if (command !== 'HGETALL' || !isOld) return reply
-      if (args[0] !== keys.books(shard)) {
-        others--
-        return reply
-      }
-      await until(() => others === 0, 'the other shards were filled')
-      isOld = false
-      return old
+  return through(link, async (command, args, ask) => {
+    const reply = await ask()
+    if (command !== 'HGETALL' || !isOld) return reply
+    if (args[0] !== keys.books(shard)) {
+      others--
+      return reply
     }
-  }
+    await until(() => others === 0, 'the other shards were filled')
+    isOld = false
+    return old
+  })
 }
 
 t.test(

@@ -88,10 +88,10 @@ export async function writing(t: Test) {
 
 type Streams = [stream: Buffer, entries: unknown[]][]
 
-/** A connection whose reads of streams go through a test's hands. */
-export function reading(
+/** A connection whose commands go through a test's hands. */
+export function through(
   link: RedisLink,
-  read: (ask: () => Promise<Streams | null>) => Promise<Streams | null>
+  call: (command: string, args: RedisArgument[], ask: () => Promise<unknown>) => Promise<unknown>
 ) {
   return {
     get isReady() {
@@ -100,11 +100,19 @@ export function reading(
     get status() {
       return link.status
     },
-    call: async (command: string, ...args: RedisArgument[]) => {
-      const ask = () => link.call(command, ...args)
-      return command === 'XREAD' ? read(ask as () => Promise<Streams | null>) : ask()
-    }
+    call: (command: string, ...args: RedisArgument[]) =>
+      call(command, args, () => link.call(command, ...args))
   }
+}
+
+/** A connection whose reads of streams do. */
+export function reading(
+  link: RedisLink,
+  read: (ask: () => Promise<Streams | null>) => Promise<Streams | null>
+) {
+  return through(link, (command, _, ask) =>
+    command === 'XREAD' ? read(ask as () => Promise<Streams | null>) : ask()
+  )
 }
 
 export function startReplica(
