@@ -1,5 +1,6 @@
 import type { VenueCandle } from '../venue/port.ts'
 import type { GapRecord, HistoryStore } from './records.ts'
+import { TriedGaps } from './tried-gaps.ts'
 
 /** Reads a venue's own candles of the minutes that a range touches; null where the venue keeps none. */
 export type FetchCandles = (
@@ -14,7 +15,6 @@ const MINUTE_MS = 60_000
 const MINUTES_MAX = 50_000
 /** A candle may be on its way so long after its minute. */
 const SETTLED_AFTER_MS = 30_000
-const TRIED_MAX = 5_000
 
 /**
  * Keeps the venue's own candles of the minutes that gaps touch, beside what was recorded and never in its place. They
@@ -22,7 +22,7 @@ const TRIED_MAX = 5_000
  */
 export class CandleFiller {
   private readonly fetchCandles: FetchCandles | null
-  private readonly tried = new Set<string>()
+  private readonly tried = new TriedGaps()
   /** Candles kept. */
   candles = 0
 
@@ -51,14 +51,7 @@ export class CandleFiller {
     const inside = (told ?? []).filter((one) => one.fromMs >= fromMs && one.fromMs < toMs)
     await history.writeVenueCandles(inside, nowMs)
     this.candles += inside.length
-    this.remember(id)
-    return new Set(inside.map((one) => `${one.fromMs} ${one.marketId}`)).size === minutes
-  }
-
-  private remember(id: string): void {
     this.tried.add(id)
-    if (this.tried.size <= TRIED_MAX) return
-    const [oldest] = this.tried
-    if (oldest !== undefined) this.tried.delete(oldest)
+    return new Set(inside.map((one) => `${one.fromMs} ${one.marketId}`)).size === minutes
   }
 }

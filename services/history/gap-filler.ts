@@ -4,6 +4,7 @@ import type { TradeNote } from '../venue/wire-tap.ts'
 import { CandleFiller, type FetchCandles } from './candle-filler.ts'
 import { lastFirstProof, tradesNotIn } from './gap-evidence.ts'
 import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from './records.ts'
+import { TriedGaps } from './tried-gaps.ts'
 import { describe } from './write-batch.ts'
 
 /** Reads a venue's trades of a range; null where the venue has no such endpoint. */
@@ -46,7 +47,6 @@ const MARKETS_MAX = 100
 const CANDLE_MARKETS_MAX = 1_000
 /** Trades that came before a gap's end may be on their way to the database for so long. */
 const SETTLED_AFTER_MS = 10_000
-const TRIED_MAX = 5_000
 /** Where trades may have passed unseen. */
 const LOSES_TRADES: readonly GapKind[] = ['disconnected', 'restart', 'sequence_gap', 'recorder_overflow']
 /** What a book that is seen whole again ends. */
@@ -66,7 +66,7 @@ const OF_BOOKS: readonly GapKind[] = [
  */
 export class GapFiller {
   private readonly options: GapFillerOptions
-  private readonly tried = new Set<string>()
+  private readonly tried = new TriedGaps()
   private readonly candles: CandleFiller
   private readonly counts: Omit<GapFillerStatus, 'successRate' | 'candles'> = {
     runs: 0,
@@ -195,7 +195,7 @@ export class GapFiller {
       for (const marketId of marketIds) {
         const told = await fetchTrades(marketId, range.fromMs, range.toMs)
         if (told === null) {
-          this.remember(gap.id)
+          this.tried.add(gap.id)
           return false
         }
         for (const trade of await tradesNotIn(history, marketId, range, told)) {
@@ -208,7 +208,7 @@ export class GapFiller {
       this.options.log.warn({ gap: gap.id, error: describe(error) }, 'trades of a gap could not be read')
       return false
     }
-    this.remember(gap.id)
+    this.tried.add(gap.id)
     return true
   }
 
@@ -235,13 +235,6 @@ export class GapFiller {
       if (ids.push(id) > max) return null
     }
     return ids
-  }
-
-  private remember(id: string): void {
-    this.tried.add(id)
-    if (this.tried.size <= TRIED_MAX) return
-    const [oldest] = this.tried
-    if (oldest !== undefined) this.tried.delete(oldest)
   }
 }
 
