@@ -94,6 +94,8 @@ async function main(): Promise<boolean> {
       `${rows.length - failed.length} of ${rows.length} as they must be, in ${seconds} s; logs in ${logFolder()}`
     )
     console.log(`One audit period is ${auditMs / 1_000} s here. Looks from outside come every 250 ms.`)
+    // Once more at the end, which is what is left of a long output.
+    for (const row of failed) console.log(lineOf(row))
   }
   return rows.length > 0 && failed.length === 0
 }

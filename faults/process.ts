@@ -5,9 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { PROGRAM } from './program.ts'
 
-const BIN = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
 const PRELOAD = new URL('./preload.mjs', import.meta.url).href
 const ANSWER_TIMEOUT_MS = 10_000
 
@@ -34,7 +33,7 @@ export class CrossbookProcess {
 
   constructor(name: string, args: string[], env: NodeJS.ProcessEnv) {
     this.name = name
-    this.child = spawn(process.execPath, ['--expose-gc', '--import', PRELOAD, BIN, ...args], {
+    this.child = spawn(process.execPath, ['--expose-gc', '--import', PRELOAD, PROGRAM, ...args], {
       env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })

@@ -58,7 +58,7 @@ const CacheHealthSchema = Type.Object(
   {
     written: count('Markets written'),
     refreshed: count('Markets whose keys were kept from expiring'),
-    pending: count('Markets that wait to be written'),
+    pending: count('Markets whose last change is not confirmed by Redis'),
     writeFailures: count('Writes that failed'),
     hits: count('Reads that found something'),
     misses: count('Reads that found nothing'),

@@ -25,10 +25,13 @@ const LONG = [
   'services/kalshi/feed',
   'shutdown'
 ].map((name) => `test/${name}.test.ts`)
+/** The bundle, which a process starts from in a fifth of the time that the sources take. */
+const PROGRAM = fileURLToPath(new URL('../dist/crossbook.mjs', import.meta.url))
 /** At once, of the others: one more than there are cores, since many wait for a venue to fall silent. */
 const WORKERS = availableParallelism() + 1
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+await import('./build.mjs')
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true })
   .map((path) => `test/${path.replaceAll('\\', '/')}`)
@@ -84,7 +87,7 @@ async function run(file, isLast = false) {
 function output(file) {
   const child = spawn(process.execPath, ['--import', 'tsx', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TAP_TIMEOUT: String(FILE_TIMEOUT_S) }
+    env: { ...process.env, TAP_TIMEOUT: String(FILE_TIMEOUT_S), CROSSBOOK_PROGRAM: PROGRAM }
   })
   const hung = setTimeout(() => child.kill('SIGKILL'), (FILE_TIMEOUT_S + 20) * 1_000)
   const parts = []

@@ -8,12 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { ReplayResult } from '../cli/replay.ts'
+import { PROGRAM } from '../faults/program.ts'
 import { ConfigSchema } from '../schemas/config.ts'
 import type { Health } from '../schemas/health.ts'
 import { listOf, readSettings } from '../services/settings.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-const bin = join(root, 'bin/crossbook.mjs')
 
 interface Ended {
   code: number | null
@@ -25,7 +25,7 @@ function crossbook(args: string[], environment: Record<string, string> = {}): Pr
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [bin, ...args],
+      [PROGRAM, ...args],
       {
         env: { PATH: process.env.PATH ?? '', ...environment },
         maxBuffer: 64 * 1024 * 1024,
@@ -215,7 +215,7 @@ t.test('a start that fails ends, says nothing of history, and gives its folder b
 })
 
 t.test('a .env that is no file is one sentence', async (t) => {
-  const child = spawn(process.execPath, [bin, 'serve'], {
+  const child = spawn(process.execPath, [PROGRAM, 'serve'], {
     cwd: t.testdir({ '.env': {} }),
     env: { PATH: process.env.PATH ?? '' },
     stdio: ['ignore', 'ignore', 'pipe']
@@ -268,7 +268,7 @@ t.test('a venue that cannot be reached does not stop the gateway; secrets stay o
   const { privateKey } = generateKeyPairSync('ed25519')
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const nowhere = '127.0.0.1:9'
-  const child = spawn(process.execPath, [bin, 'serve'], {
+  const child = spawn(process.execPath, [PROGRAM, 'serve'], {
     env: {
       PATH: process.env.PATH ?? '',
       PORT: '0',
@@ -301,7 +301,7 @@ t.test('the demo prints its addresses, serves live books of both venues, and end
   const temporary = join(folder, 'temporary')
   const recorded = () => readdirSync(temporary).filter((name) => name.startsWith('crossbook-demo-'))
   const nowhere = 'postgres://nobody@127.0.0.1:1/none'
-  const child = spawn(process.execPath, [bin, 'demo', '--markets', '20'], {
+  const child = spawn(process.execPath, [PROGRAM, 'demo', '--markets', '20'], {
     cwd: folder,
     env: {
       PATH: process.env.PATH ?? '',
@@ -463,4 +463,12 @@ t.test('a command line that cannot be understood is one sentence and exit code 1
     })
   }
   t.match(await crossbook([]), { code: 0, stdout: /Usage: crossbook COMMAND/ })
+  const checkout = execFile(process.execPath, [join(root, 'bin/crossbook.mjs')], {
+    env: { PATH: process.env.PATH ?? '' }
+  })
+  t.match(
+    await printed(checkout, /Usage: crossbook COMMAND/),
+    /serve/,
+    'a checkout has the command without a build'
+  )
 })

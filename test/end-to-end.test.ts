@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { buildApp } from '../app.ts'
+import { PROGRAM } from '../faults/program.ts'
 import type { MarketAggregate } from '../schemas/market.ts'
 import { readSettings } from '../services/settings.ts'
 import type { SimulatorStats } from '../simulator/control/server.ts'
@@ -23,9 +23,8 @@ type Venues = Pick<Simulator, 'kalshi' | 'polymarket' | 'controlUrl'>
 
 /** The simulator in its own process, as anyone runs it. */
 async function simulator(t: Test): Promise<Venues> {
-  const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
   const args = ['simulate', '--json', '--port', '0', '--markets', String(MARKETS), '--rate', String(RATE)]
-  const child = spawn(process.execPath, [bin, ...args, '--churn', '5000'], {
+  const child = spawn(process.execPath, [PROGRAM, ...args, '--churn', '5000'], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGTERM'))

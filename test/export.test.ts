@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import t, { type Test } from 'tap'
+import { PROGRAM } from '../faults/program.ts'
 import type { Manifest } from '../services/history/export/manifest.ts'
 import type { HistoryStore } from '../services/history/records.ts'
 import { openHistory } from '../services/history/storage/open-history.ts'
@@ -13,7 +14,6 @@ import { coverageRow, gapRow, snapshotRow, tradeRow } from './fake-history.ts'
 /** `crossbook export` as a whole process, over a database on disk. */
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const bin = join(root, 'bin/crossbook.mjs')
 const A = 'kalshi:KXTEST-A'
 const FROM = Date.UTC(2026, 10, 20, 12)
 const TO = FROM + 60_000
@@ -69,7 +69,7 @@ t.test('crossbook export', async (t) => {
   const dataDir = join(folder, 'data')
   const history = await recorded(dataDir)
   const exported = (args: string[], environment: Record<string, string> = {}) =>
-    run([bin, 'export', ...args], folder, { DATA_DIR: dataDir, ...environment })
+    run([PROGRAM, 'export', ...args], folder, { DATA_DIR: dataDir, ...environment })
   const range = ['--from', String(FROM), '--to', String(TO)]
   const refused = async (t: Test, args: string[], sentence: RegExp, environment = {}) => {
     const { code, stdout, stderr } = await exported(args, environment)
@@ -178,7 +178,7 @@ t.test('crossbook export', async (t) => {
   const script = '/usr/bin/script'
   const skip = existsSync(script) ? false : 'no script(1) here to make a terminal'
   await t.test('draws its progress at a terminal', { skip }, async (t) => {
-    const command = [process.execPath, bin, 'export', ...range, '--out', 'out'].join(' ')
+    const command = [process.execPath, PROGRAM, 'export', ...range, '--out', 'out'].join(' ')
     const { stdout } = await run(['-qec', command, '/dev/null'], folder, { DATA_DIR: dataDir }, script)
     t.match(stdout, /[█░]{30} +\d+ % exporting to out/)
     t.match(stdout, /1 market and 1 gap/)
@@ -221,7 +221,7 @@ t.test(
       for (const format of ['csv', 'ndjson', 'parquet']) {
         const out = join(folder, `${engine}-${format}`)
         const { code, stderr } = await run(
-          [bin, 'export', '--from', String(FROM), '--to', String(TO), '--format', format, '--out', out],
+          [PROGRAM, 'export', '--from', String(FROM), '--to', String(TO), '--format', format, '--out', out],
           folder,
           { DATA_DIR: join(folder, engine), DATABASE_URL }
         )

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { Gateway } from '../faults/gateway.ts'
 import { logFolder } from '../faults/process.ts'
+import { PROGRAM } from '../faults/program.ts'
 import { VENUES, Venues } from '../faults/venues.ts'
 import type { MarketGaps } from '../schemas/history.ts'
 import type { MarketAggregate, MarketPage } from '../schemas/market.ts'
@@ -16,7 +16,6 @@ import { type Engine, onEachEngine } from './engines.ts'
 const MARKETS = 30
 const FRAMES = 3_000
 const DOWN = ['refuse_upgrade', 'rest_status'] as const
-const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
 
 const isLive = ({ verdict }: MarketAggregate) => verdict.state === 'live'
 const booksOf = (markets: MarketAggregate[]) =>
@@ -155,7 +154,7 @@ t.test('what cannot be replayed ends the start with one sentence', async (t) => 
           const env = { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'silent' }
           const child = execFile(
             process.execPath,
-            [bin, 'serve', ...args],
+            [PROGRAM, 'serve', ...args],
             { env },
             (_error, _stdout, stderr) => resolve({ code: child.exitCode, stderr })
           )

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { PROGRAM } from '../faults/program.ts'
 import type { Health } from '../schemas/health.ts'
 import { JournalWriter } from '../services/history/journal/writer.ts'
 import { formatMarketBody } from '../services/history/replay/market-record.ts'
@@ -12,7 +12,6 @@ import { market } from './helper.ts'
 
 /** `crossbook serve --replay` as a whole process. */
 
-const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
 const AT = Date.UTC(2026, 10, 20, 12)
 const log = { info() {}, warn() {}, error() {} }
 
@@ -41,7 +40,7 @@ async function recorded(t: Test): Promise<string> {
 }
 
 function serve(t: Test, args: string[]) {
-  const child = spawn(process.execPath, [bin, 'serve', '--replay', ...args], {
+  const child = spawn(process.execPath, [PROGRAM, 'serve', '--replay', ...args], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'pipe']
   })

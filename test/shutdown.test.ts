@@ -3,13 +3,11 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
+import { PROGRAM } from '../faults/program.ts'
 import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import { type Simulator, startSimulator } from '../simulator/index.ts'
-
-const bin = fileURLToPath(new URL('../bin/crossbook.mjs', import.meta.url))
 
 interface Running {
   child: ChildProcess
@@ -20,7 +18,7 @@ interface Running {
 
 /** The real process on these venues, once it listens. */
 async function serve(t: Test, settings: Record<string, string>): Promise<Running> {
-  const child = spawn(process.execPath, [bin, 'serve'], {
+  const child = spawn(process.execPath, [PROGRAM, 'serve'], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'info', HISTORY: 'off', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']
   })

@@ -63,7 +63,7 @@ export interface components {
             written: number;
             /** @description Markets whose keys were kept from expiring */
             refreshed: number;
-            /** @description Markets that wait to be written */
+            /** @description Markets whose last change is not confirmed by Redis */
             pending: number;
             /** @description Writes that failed */
             writeFailures: number;

@@ -31,6 +31,7 @@ export interface CacheWriterStatus {
   /** Keys that had not changed and were kept alive. */
   refreshed: number
   failures: number
+  /** Markets whose last change Redis has not confirmed. */
   pending: number
 }
 
@@ -53,6 +54,8 @@ export class CacheWriter {
   private consumer: ChangeConsumer | null = null
   private timer: NodeJS.Timeout | null = null
   private flushing: Promise<void> | null = null
+  /** Markets that the flush under way has handed to Redis. */
+  private underway = 0
   private sweep: Iterator<MarketRecord> | null = null
   private sweeps = 0
   private sweptAtMs = Number.NEGATIVE_INFINITY
@@ -95,7 +98,8 @@ export class CacheWriter {
   }
 
   status(): CacheWriterStatus {
-    return { ...this.counts, pending: (this.consumer?.pending ?? 0) + this.again.size }
+    const waiting = (this.consumer?.pending ?? 0) + this.again.size
+    return { ...this.counts, pending: waiting + this.underway }
   }
 
   private async flush(): Promise<void> {
@@ -125,10 +129,13 @@ export class CacheWriter {
     this.refresh(batch, startedMs)
     const calls = batch.calls()
     if (calls.length === 0) return
+    this.underway = batch.slots().length
     try {
       for (const [index, reply] of (await redis.runAll(calls)).entries()) this.answered(batch, index, reply)
     } catch {
       this.failed(batch.slots())
+    } finally {
+      this.underway = 0
     }
   }
 
