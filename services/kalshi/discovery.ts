@@ -35,16 +35,16 @@ export class KalshiDiscovery {
   }
 
   /**
-   * Returns what is open, what is named, and what became of the followed markets that are no longer listed.
+   * Returns what is open, what is named, and what became of the markets selected before that are no longer listed.
    *
    * @throws {VenueRestError} when any page could not be had: half a discovery would drop markets that go on
    */
-  async discover(followed: ReadonlySet<string>): Promise<KalshiDiscovered> {
+  async discover(selected: ReadonlySet<string>): Promise<KalshiDiscovered> {
     const { rest, tickers } = this.options
     const found = new Map<string, Discovered>()
     for (const one of this.selections())
-      for await (const page of rest.openEvents(one)) this.take(page, followed, found)
-    const unlisted = [...new Set([...tickers, ...followed])].filter((ticker) => !found.has(marketId(ticker)))
+      for await (const page of rest.openEvents(one)) this.take(page, selected, found)
+    const unlisted = [...new Set([...tickers, ...selected])].filter((ticker) => !found.has(marketId(ticker)))
     for (const one of await this.lookUp(unlisted)) found.set(one.market.id, one)
     return { found: [...found.values()], named: this.named }
   }
@@ -90,7 +90,7 @@ export class KalshiDiscovery {
     return series.length === 0 || series.some((one) => ticker.startsWith(`${one}-`))
   }
 
-  private take(page: unknown[], followed: ReadonlySet<string>, found: Map<string, Discovered>): void {
+  private take(page: unknown[], selected: ReadonlySet<string>, found: Map<string, Discovered>): void {
     for (const value of page) {
       const header = parseEvent(value)
       if (header === null) this.options.counters.observe('event_refused')
@@ -99,21 +99,21 @@ export class KalshiDiscovery {
       for (const raw of markets as unknown[])
         for (const one of this.parse(raw, header)) {
           const { symbol, id } = one.market
-          if (!hasEnded(one.market) || followed.has(symbol)) found.set(id, one)
+          if (!hasEnded(one.market) || selected.has(symbol)) found.set(id, one)
         }
     }
-    this.prune(found, followed)
+    this.prune(found, selected)
   }
 
   /** Leaves out the quiet ones once there are far more than will be served. */
-  private prune(found: Map<string, Discovered>, followed: ReadonlySet<string>): void {
+  private prune(found: Map<string, Discovered>, selected: ReadonlySet<string>): void {
     const { maxMarkets } = this.options
     if (found.size <= maxMarkets * 4 + 1_000) return
     const byVolume = [...found.values()].sort(
       (a, b) => Number(b.market.volume24h ?? -1) - Number(a.market.volume24h ?? -1)
     )
     for (const { market } of byVolume.slice(maxMarkets * 2))
-      if (!followed.has(market.symbol) && !this.named.has(market.id)) found.delete(market.id)
+      if (!selected.has(market.symbol) && !this.named.has(market.id)) found.delete(market.id)
   }
 
   private parse(value: unknown, event: EventHeader | null): Discovered[] {

@@ -287,8 +287,8 @@ export class KalshiMarkets {
 
   private async discover(): Promise<void> {
     const { discovery, sink, now, steadyNow } = this.options
-    const followed = new Set([...this.catalogue.markets()].map(({ market }) => market.symbol))
-    const { found, named } = await discovery.discover(followed)
+    const selected = new Set([...this.catalogue.selected()].map(({ symbol }) => symbol))
+    const { found, named } = await discovery.discover(selected)
     if (this.isStopped) return
     const change = this.catalogue.apply(
       found.map((one) => this.reconcile(one)),

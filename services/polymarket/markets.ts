@@ -49,8 +49,11 @@ export interface PolymarketMarketsOptions {
   random: () => number
 }
 
-/** What was listed after the first look and before the first subscription nobody announces: it is found by the second. */
-const SECOND_LOOK_MS = 10_000
+/**
+ * After the first look. What crossed the border of two pages while that turned them stands on neither, which the next
+ * look finds; and what was listed before the first subscription nobody announces, which the last finds.
+ */
+const EARLY_LOOKS_MS = [1_000, 10_000]
 const STOPPED = 'the feed was stopped'
 const DISCOVERY_BACKOFF_BASE_MS = 500
 const DISCOVERY_BACKOFF_CAP_MS = 60_000
@@ -72,6 +75,8 @@ export class PolymarketMarkets {
   /** Condition ids of closed markets whose result is still to come. */
   private readonly unsettled = new Set<string>()
   private failures = 0
+  /** Discoveries that were done. */
+  private looks = 0
   private isStopped = false
   /** The discovery under way, or the last one. */
   private discovering: Promise<string | null> = Promise.resolve(null)
@@ -176,10 +181,8 @@ export class PolymarketMarkets {
       this.status.selected = this.catalogue.size
       this.status.lastError = null
       this.failures = 0
-      if (Number.isNaN(this.firstAtMs)) {
-        this.firstAtMs = this.options.steadyNow()
-        waitMs = Math.min(waitMs, SECOND_LOOK_MS)
-      }
+      if (Number.isNaN(this.firstAtMs)) this.firstAtMs = this.options.steadyNow()
+      waitMs = Math.min(waitMs, EARLY_LOOKS_MS[this.looks++] ?? waitMs)
     } catch (error) {
       if (this.isStopped) return STOPPED
       why = error instanceof Error ? error.message : String(error)
@@ -200,7 +203,7 @@ export class PolymarketMarkets {
     return why
   }
 
-  /** Returns what the lists hold, and by name what they do not: asked for, or followed until now. */
+  /** Returns what the lists hold, and by name what they do not: asked for, or selected until now. */
   private async findMarkets(): Promise<Discovered[]> {
     const { tags } = this
     const { rest, config } = this.options
@@ -208,8 +211,8 @@ export class PolymarketMarkets {
     const listed = await discoverMarkets({ rest, tags, wanted })
     const ids = new Set(listed.map(({ market }) => market.id))
     const missing = new Set([...this.named].filter((conditionId) => !ids.has(idOf(conditionId))))
-    for (const { market } of this.catalogue.markets())
-      if (!ids.has(market.id)) missing.add(market.venueMarketId)
+    for (const { id, venueMarketId } of this.catalogue.selected())
+      if (!ids.has(id)) missing.add(venueMarketId)
     const lookedUp = await lookUpMarkets(rest, [...missing])
     return [...listed, ...lookedUp]
   }

@@ -73,6 +73,12 @@ export class Catalogue {
     return this.followed.values()
   }
 
+  /** The selected markets, whoever reads them. */
+  *selected(): Generator<Market> {
+    for (const { market } of this.followed.values()) yield market
+    for (const { market } of this.others.values()) yield market
+  }
+
   has(id: string): boolean {
     return this.followed.has(id)
   }

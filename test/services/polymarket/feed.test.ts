@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import type { Market } from '../../../schemas/market.ts'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
 import { PolymarketFeed, type PolymarketSettings } from '../../../services/polymarket/feed.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
@@ -18,6 +19,9 @@ interface Setup {
   config?: Partial<PolymarketSettings>
   /** The wall clock. */
   now?: () => number
+  reads?: (market: Market) => boolean
+  /** A market that the lists leave out from the start. */
+  unlists?: (simulator: Simulator) => SimMarket
   /** Room for the levels of all books together. */
   levels?: number
   /** Before the feed starts. */
@@ -27,7 +31,15 @@ interface Setup {
 /** A simulated venue and a feed that reads it over real sockets. */
 async function setUp(
   t: Test,
-  { simulator = {}, config = {}, levels = 200_000, now = Date.now, prepare = () => {} }: Setup = {}
+  {
+    simulator = {},
+    config = {},
+    levels = 200_000,
+    now = Date.now,
+    reads = () => true,
+    unlists,
+    prepare = () => {}
+  }: Setup = {}
 ) {
   const venue = await startSimulator({
     marketsPerVenue: 30,
@@ -41,11 +53,25 @@ async function setUp(
   const breakGamma = (isBroken: typeof isGammaBroken) => {
     isGammaBroken = isBroken
   }
+  /** Left out of the lists, not of what is looked up by name. */
+  let unlisted = unlists?.(venue) ?? null
+  const unlist = (market: SimMarket | null) => {
+    unlisted = market
+  }
+  const listed = (text: string) => {
+    if (unlisted === null) return text
+    const { id } = unlisted
+    const page = JSON.parse(text) as { events: { markets: { conditionId: string }[] }[] }
+    for (const event of page.events)
+      event.markets = event.markets.filter(({ conditionId }) => conditionId !== id)
+    return JSON.stringify(page)
+  }
   const gamma = createServer(async (request, response) => {
     const url = request.url ?? ''
     const answer = await fetch(venue.polymarket.gammaBase + url)
     response.writeHead(isGammaBroken(url) ? 400 : answer.status, { 'content-type': 'application/json' })
-    response.end(await answer.text())
+    const text = await answer.text()
+    response.end(url.startsWith('/events') ? listed(text) : text)
   }).listen(0, '127.0.0.1')
   await once(gamma, 'listening')
   const store = new SnapshotStore({ capacityMarkets: 200, capacityLevels: levels })
@@ -59,6 +85,7 @@ async function setUp(
     sink: store,
     log: silent,
     now,
+    reads,
     random: () => 0.2,
     config: {
       POLYMARKET_HTTP_BASE: venue.polymarket.clobBase,
@@ -114,6 +141,7 @@ async function setUp(
     feed,
     fault,
     breakGamma,
+    unlist,
     idOf,
     verdictOf,
     isLive,
@@ -512,6 +540,39 @@ t.test('serves what was listed when it had looked and did not listen yet', async
   venue.faults.clear('refuse_upgrade')
   await until('it is live', () => isLive(market))
   await allTrue()
+})
+
+t.test('serves soon what stood on no page of the first look', async (t) => {
+  const { world, feed, unlist, store, idOf, isLive } = await setUp(t, {
+    unlists: ({ world }) => world.markets('polymarket')[0] as SimMarket
+  })
+  const market = world.markets('polymarket')[0] as SimMarket
+  await until('it has looked', () => feed.status().discovery.lastAtMs !== null)
+  t.equal(store.get(idOf(market)), undefined)
+  unlist(null)
+  await until('it is live', () => isLive(market))
+})
+
+t.test('knows on what another process reads, though a look misses it', async (t) => {
+  let others: string | null = null
+  const { world, feed, unlist, store, idOf, isLive } = await setUp(t, {
+    reads: ({ id }) => id !== others,
+    config: { REDISCOVERY_INTERVAL_MS: 200 }
+  })
+  const market = world.markets('polymarket')[0] as SimMarket
+  await until('it is live', () => isLive(market))
+  others = idOf(market)
+  feed.reselect()
+  t.equal(store.get(idOf(market)), undefined)
+  unlist(market)
+  for (let looks = 0; looks < 3; looks++) {
+    const lastAtMs = feed.status().discovery.lastAtMs
+    await until('it looks again', () => feed.status().discovery.lastAtMs !== lastAtMs)
+  }
+  others = null
+  feed.reselect()
+  t.not(store.get(idOf(market)), undefined, 'at once')
+  await until('it is live', () => isLive(market))
 })
 
 t.test('survives a REST API that refuses, answers HTML or is slow', async (t) => {
