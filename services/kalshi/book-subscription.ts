@@ -47,6 +47,8 @@ export class BookSubscription {
   private hasStray = false
   private strayMendedAtMs = Number.NEGATIVE_INFINITY
   private strayPauseMs = STRAY_PAUSE_MS
+  /** Markets that went while the first subscription was on its way: they are on it, and are taken off once it is there. */
+  private readonly left = new Set<string>()
   private chunkSize = MARKETS_PER_COMMAND
   /** The venue refused even one market more. */
   private isFull = false
@@ -103,7 +105,10 @@ export class BookSubscription {
       this.watch.forget(ticker)
     }
     const subscribed = gone.filter((ticker) => !this.refused.delete(ticker))
-    if (this.sid === null) return
+    if (this.sid === null) {
+      if (this.isOpen) for (const ticker of subscribed) this.left.add(ticker)
+      return
+    }
     this.update('delete_markets', subscribed)
     this.refill(subscribed.length)
   }
@@ -131,6 +136,9 @@ export class BookSubscription {
   /** The venue answered with the `sid` that the books come on. */
   opened(sid: number): void {
     this.sid = sid
+    const left = [...this.left].filter((ticker) => !this.slotOf.has(ticker))
+    this.left.clear()
+    this.update('delete_markets', left)
   }
 
   /** The venue does not know the `sid` that we named. */
@@ -244,6 +252,7 @@ export class BookSubscription {
     this.chunkSize = MARKETS_PER_COMMAND
     this.isFull = false
     this.refused.clear()
+    this.left.clear()
     this.watch.clear()
   }
 

@@ -28,6 +28,8 @@ export class TradeSubscription {
   private readonly tickers = new Set<string>()
   private isOpen = false
   private sid: number | null = null
+  /** Markets that went while the subscription was on its way: they are on it, and are taken off once it is there. */
+  private readonly left = new Set<string>()
   private chunkSize = MARKETS_PER_COMMAND
   /** Our clock at the last message on it, or when it was opened. */
   private heardAtMs = Number.NaN
@@ -44,6 +46,7 @@ export class TradeSubscription {
   unfollow(tickers: readonly string[]): void {
     const gone = tickers.filter((ticker) => this.tickers.delete(ticker))
     if (this.sid !== null) this.update('delete_markets', gone)
+    else if (this.isOpen) for (const ticker of gone) this.left.add(ticker)
   }
 
   /** Subscribes all markets on a new connection. */
@@ -57,12 +60,16 @@ export class TradeSubscription {
   close(): void {
     this.isOpen = false
     this.sid = null
+    this.left.clear()
   }
 
   /** The venue answered with the `sid` that trades come on. */
   opened(sid: number): void {
     this.sid = sid
     this.heardAtMs = this.options.now()
+    const left = [...this.left].filter((ticker) => !this.tickers.has(ticker))
+    this.left.clear()
+    this.update('delete_markets', left)
   }
 
   is(sid: number | null): boolean {
@@ -85,6 +92,7 @@ export class TradeSubscription {
   /** The venue ended the subscription; it is opened `again`. */
   ended(reason: string): void {
     this.sid = null
+    this.left.clear()
     this.tell({ fromSequence: null, toSequence: null, detail: reason })
   }
 

@@ -61,6 +61,21 @@ t.test('subscribes what is followed when it is open, and goes on with the answer
   t.same(await takeSent(), ['subscribe trade C D E'])
 })
 
+t.test('a market that goes before the answer is taken off with it', async (t) => {
+  const { subscription, takeSent } = open()
+  subscription.follow(['A', 'B', 'C'])
+  subscription.open()
+  subscription.unfollow(['B', 'C'])
+  subscription.follow(['C'])
+  await takeSent()
+  subscription.opened(4)
+  t.same(await takeSent(), ['delete_markets 4 B'])
+  subscription.opened(4)
+  t.same(await takeSent(), [], 'once')
+  subscription.follow(['B'])
+  t.same(await takeSent(), ['add_markets 4 B'])
+})
+
 t.test('what is lost is told with its numbers and the last message before it', async (t) => {
   const { subscription, losses, trades, counters, takeSent } = open()
   subscription.follow(['A'])
