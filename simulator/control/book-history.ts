@@ -6,6 +6,8 @@ import { viewTrueBook } from './true-books.ts'
 export interface BookVersion {
   /** What `bookDigest` says of it. */
   digest: string
+  /** The same of its best levels, as a recorded snapshot keeps them. */
+  topDigest: string
   /** Epoch milliseconds; null until it changes. */
   fromMs: number
   untilMs: number | null
@@ -42,7 +44,8 @@ export class BookHistory {
     const last = versions.at(-1)
     if (last?.digest !== digest) {
       if (last !== undefined) last.untilMs = nowMs
-      versions.push({ digest, fromMs: nowMs, untilMs: null })
+      const topDigest = bookDigest(bids.slice(0, TOP_LEVELS), asks.slice(0, TOP_LEVELS))
+      versions.push({ digest, topDigest, fromMs: nowMs, untilMs: null })
     }
     const first = versions.findIndex(({ untilMs }) => untilMs === null || nowMs - untilMs < KEPT_MS)
     if (first > 0) versions.splice(0, first)
@@ -53,6 +56,7 @@ export class BookHistory {
 
 /** The best levels that a digest is made of; no reader shows more of a book. */
 const DIGESTED_LEVELS = 100
+export const TOP_LEVELS = 10
 
 /** Returns a short name for a book: best first, `[price, size]` in canonical decimal text. */
 export function bookDigest(

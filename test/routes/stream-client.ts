@@ -3,8 +3,15 @@ import { WebSocket } from 'ws'
 import type { StreamMessage } from '../../schemas/stream.ts'
 import { HeldStream, readMessage } from '../services/stream/held-stream.ts'
 
+/** Of anything that a test waits for. */
+const WAIT_MS = 60_000
+
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+  const deadline = performance.now() + WAIT_MS
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not within ${WAIT_MS} ms: ${condition}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
 
 /** A client over a real socket. */
