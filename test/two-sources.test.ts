@@ -8,6 +8,7 @@ import { viewTrueBook } from '../simulator/control/true-books.ts'
 import { gatewaySettings } from '../simulator/gateway-settings.ts'
 import { startSimulator } from '../simulator/index.ts'
 import type { SimVenue } from '../simulator/model/types.ts'
+import { type Engine, onEachEngine } from './engines.ts'
 
 const VENUES = ['kalshi', 'polymarket'] as const
 
@@ -67,10 +68,15 @@ async function gateway(t: Test, venues: readonly SimVenue[], settings: Record<st
   return { simulator, ask, truths, ids, latest, everyLatest, rows, everyRecorded, metrics }
 }
 
-t.test('stream and polls are recorded beside each other, and the newest proven one is served', async (t) => {
+t.test('stream and polls are recorded beside each other, and the newest proven one is served', (t) =>
+  onEachEngine(t, streamAndPolls)
+)
+
+async function streamAndPolls(t: Test, { databaseUrl }: Engine): Promise<void> {
   const { simulator, ask, truths, ids, latest, everyLatest, everyRecorded, metrics } = await gateway(
     t,
-    VENUES
+    VENUES,
+    { DATABASE_URL: databaseUrl }
   )
   const { world, faults } = simulator
   await everyRecorded('poll')
@@ -133,10 +139,15 @@ t.test('stream and polls are recorded beside each other, and the newest proven o
     t.ok(value(`crossbook_journal_records_total{journal="${journal}"}`) > ids.length)
     t.equal(value(`crossbook_journal_lost_total{journal="${journal}"}`), 0)
   }
-})
+}
 
-t.test('without Kalshi keys polls are the only source, and history says so', async (t) => {
+t.test('without Kalshi keys polls are the only source, and history says so', (t) =>
+  onEachEngine(t, onlyPolls)
+)
+
+async function onlyPolls(t: Test, { databaseUrl }: Engine): Promise<void> {
   const { ask, ids, rows, everyRecorded } = await gateway(t, ['kalshi'], {
+    DATABASE_URL: databaseUrl,
     KALSHI_API_KEY: '',
     KALSHI_API_SECRET: ''
   })
@@ -149,4 +160,4 @@ t.test('without Kalshi keys polls are the only source, and history says so', asy
     t.notOk(intervals.some(({ kind }) => kind === 'verified'))
     t.match(intervals.at(-1), { kind: 'degraded', reason: 'polled' })
   }
-})
+}

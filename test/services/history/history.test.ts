@@ -14,6 +14,7 @@ import { Opening } from '../../../services/history/opening.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
 import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import { type Engine, onEachEngine } from '../../engines.ts'
 import { coverageRow, gapRow, snapshotRow } from '../../fake-history.ts'
 import { market, serve, testConfig } from '../../helper.ts'
 
@@ -137,10 +138,12 @@ t.test('a stop tells of lost rows only where rows were lost', async (t) => {
   })
 })
 
-t.test('coverage of a range', async (t) => {
+t.test('coverage of a range', (t) => onEachEngine(t, coverageOfRange))
+
+async function coverageOfRange(t: Test, { databaseUrl }: Engine): Promise<void> {
   const { dataDir, runs } = folderOf(t)
   // Of the time of its rows: what is older than the retention is deleted two seconds after the start.
-  const history = newHistory(dataDir, '', { now: () => AT + 200_000 })
+  const history = newHistory(dataDir, databaseUrl, { now: () => AT + 200_000 })
   runs(history)
   await history.start()
   await until(() => history.status().engine !== null)
@@ -183,14 +186,16 @@ t.test('coverage of a range', async (t) => {
     })
     t.equal((await history.coverage(ID, { fromMs: AT, toMs: AT + 60_000 })).intervals.length, 5)
   })
-})
+}
 
-t.test('a book of which the log was deleted', async (t) => {
+t.test('a book of which the log was deleted', (t) => onEachEngine(t, bookWithoutLog))
+
+async function bookWithoutLog(t: Test, { databaseUrl }: Engine): Promise<void> {
   const { dataDir, runs } = folderOf(t)
   const clock = { ms: AT }
   const run = async (untilMs: number) => {
     const store = new SnapshotStore({ capacityMarkets: 8, capacityLevels: 64 })
-    const history = newHistory(dataDir, '', { store, now: () => clock.ms })
+    const history = newHistory(dataDir, databaseUrl, { store, now: () => clock.ms })
     await history.start()
     await until(() => history.status().recorder.state === 'well')
     clock.ms += 1_000
@@ -216,9 +221,13 @@ t.test('a book of which the log was deleted', async (t) => {
   await t.rejects(at(AT + 999), { code: 'BOOK_UNKNOWN' }, 'before the recording began')
   await t.rejects(at(AT + HOUR_MS), { code: 'BOOK_UNKNOWN' }, 'when nothing was recorded')
   t.match(await at(AT + 2 * HOUR_MS + 1_000), { marketId: market(1).id })
-})
+}
 
-t.test('old history is deleted soon after the database is open, as the settings say', async (t) => {
+t.test('old history is deleted soon after the database is open, as the settings say', (t) =>
+  onEachEngine(t, oldHistoryGoes)
+)
+
+async function oldHistoryGoes(t: Test, { databaseUrl }: Engine): Promise<void> {
   const { dataDir, runs } = folderOf(t)
   const folder = join(dataDir, 'journal')
   const nowMs = AT + 100 * DAY_MS
@@ -233,19 +242,20 @@ t.test('old history is deleted soon after the database is open, as the settings 
   const old = await journal('old', ago(6), 10)
   const bulky = await journal('bulky', ago(4), 17_000_000)
   const small = await journal('small', ago(3), 10)
-  const before = await openHistory({ databaseUrl: '', dataDir, log })
+  const before = await openHistory({ databaseUrl, dataDir, log })
   const rows = [ago(49), ago(47), ago(47) + 1, ago(1), ago(1) + 1].map((atMs) => snapshotRow(ID, atMs))
   await before.writeSnapshots(rows)
   await before.close()
 
   const settings = testConfig({
     DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
     JOURNAL_RETENTION_HOURS: 5,
     JOURNAL_MAX_MB: 16,
     SNAPSHOT_RETENTION_DAYS: 2,
     SNAPSHOT_THIN_AFTER_HOURS: 2
   })
-  const history = newHistory(dataDir, '', { settings, now: () => nowMs })
+  const history = newHistory(dataDir, databaseUrl, { settings, now: () => nowMs })
   runs(history)
   await history.start()
   await until(() => history.status().engine !== null)
@@ -254,7 +264,7 @@ t.test('old history is deleted soon after the database is open, as the settings 
   while ((await kept()).length > 3) await sleep(20)
   t.strictSame(await kept(), [ago(47) + 1, ago(1), ago(1) + 1], 'one too old, one thinned')
   t.same([await old(), await bulky(), await small()], [0, 0, 1], 'one too old, one too much')
-})
+}
 
 t.test('an embedded database', async (t) => {
   t.test('is not made at all by a gateway that stops at once', async (t) => {
