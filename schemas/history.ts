@@ -66,7 +66,9 @@ const LatestSnapshotSchema = Type.Object(
     id: marketId,
     source: VerdictSourceSchema,
     proven: Type.Boolean({
-      description: 'True when its verdict is live; otherwise no source has a live one, and this is the newest'
+      description:
+        'True when its verdict is live, and it is no polled one of over two minutes ago; otherwise no source has ' +
+        'such a one, and this is the newest'
     }),
     snapshot: Type.Unsafe<RecordedSnapshot>(Type.Ref('RecordedSnapshot'))
   },
@@ -329,7 +331,7 @@ const CandleSchema = Type.Object(
       },
       { additionalProperties: false, description: 'Trades recorded in it' }
     ),
-    snapshots: count('Snapshots that it is made of'),
+    snapshots: count('Snapshots that it is made of: those of polls beside the stream are none of them'),
     complete: Type.Boolean({
       description:
         'True when all of it is verified, no gap touches it, its snapshots were not thinned, and it is over'

@@ -15,9 +15,11 @@ import { MemoryHistoryStore } from './services/history/memory-store.ts'
 export class FakeHistory implements HistoryReader {
   readonly store = new MemoryHistoryStore()
   readonly books: BookAt[] = []
+  /** The reader's clock; null: the real one. */
+  nowMs: number | null = null
 
   now(): number {
-    return Date.now()
+    return this.nowMs ?? Date.now()
   }
 
   async coverage(marketId: string, range: TimeRange): Promise<RecordedCoverage> {

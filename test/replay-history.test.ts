@@ -112,10 +112,11 @@ async function replayed(t: Test, { engine, databaseUrl }: Engine): Promise<void>
       const first = Math.floor(fromMs / 60_000) * 60_000
       const inside = await json<SnapshotHistory>(`snapshots?from=${first}&limit=1000`)
       const counted = candles.items.reduce((sum, candle) => sum + candle.snapshots, 0)
-      t.equal(counted, inside.items.length, 'candles are made of these')
-      const told = await json<TradeHistory>(`trades?from=${fromMs}`)
-      t.ok(told.items.every(({ receivedAt }) => Date.parse(receivedAt) <= midMs))
-      trades += told.items.length
+      const told = inside.items.filter(({ cause }) => cause !== 'poll')
+      t.equal(counted, told.length, 'candles are made of these')
+      const traded = await json<TradeHistory>(`trades?from=${fromMs}`)
+      t.ok(traded.items.every(({ receivedAt }) => Date.parse(receivedAt) <= midMs))
+      trades += traded.items.length
       const later = await ask(replay, `${id}/book?asOf=${midMs + 1_000}`)
       t.match([later.status, later.text], [400, /is in the future/])
       const { proof } = await json<BookAtInstant>(`book?asOf=${midMs - 1_000}`)

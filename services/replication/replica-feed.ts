@@ -213,10 +213,15 @@ export class ReplicaFeed {
 
   private remove(shard: number, id: string): void {
     const other = this.books.remove(shard, id)
-    if (other !== null) this.broken(other, this.cursors[other] as ShardCursor)
+    if (other === null) return
+    this.broken(other, this.cursors[other] as ShardCursor)
+    // Where that shard was broken already its other markets are flagged; this one has only now become its.
+    const market = this.books.of(other).get(id)
+    if (market !== undefined) this.books.flag(market, (this.flags[other] as number) | GAP)
   }
 
   private broken(shard: number, cursor: ShardCursor): void {
+    cursor.breaks++
     if (cursor.isBroken) return
     this.counts.gaps++
     cursor.isBroken = true
@@ -259,6 +264,7 @@ export class ReplicaFeed {
     // Between the two questions another writer began: there is nothing yet that is complete.
     if (mark === null || mark.epoch < known.epoch) return
     books.delete(MARK_FIELD)
+    const { breaks } = cursor
     // Versions of a market that left and came back begin anew: what is held proves nothing of what is found.
     for (const market of this.books.of(shard).values()) {
       market.epoch = 0
@@ -276,7 +282,8 @@ export class ReplicaFeed {
     for (const { id } of [...this.books.of(shard).values()]) if (!books.has(id)) this.remove(shard, id)
     cursor.epoch = mark.epoch
     cursor.number = mark.number
-    cursor.isBroken = false
+    // What was passed over before this began is in it; a break meanwhile is of something that may not be.
+    cursor.isBroken = cursor.breaks !== breaks
     cursor.heard(mark.entryId, 0)
     this.counts.fills++
     this.reflag(shard)

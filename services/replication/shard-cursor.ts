@@ -10,6 +10,8 @@ export class ShardCursor {
   entryId: string | null = null
   /** Something was missed: the shard has to be filled anew. */
   isBroken = false
+  /** How often something was missed, also while it was broken already. */
+  breaks = 0
   /** Some of its markets were last told by an earlier writer. */
   hasOlder = false
   /** When it may be filled next, on the steady clock. */

@@ -203,10 +203,18 @@ t.test('GET /v1/markets/{id}/latest', async (t) => {
     })
     const polled = (ms: number, state: 'live' | 'stale' = 'live') =>
       store.writeSnapshots([snapshotRow(ID, T + ms, { source: 'poll', cause: 'poll', state })])
+    history.nowMs = T + 136_001
     await polled(16_000)
     t.match(await get(app, 'latest'), { source: 'websocket', proven: true }, 'a polled book may be so old')
     await polled(16_001)
     t.match(await get(app, 'latest'), { source: 'poll', proven: true })
+    history.nowMs = T + 136_002
+    t.match(
+      await get(app, 'latest'),
+      { source: 'websocket', proven: true },
+      'none followed it for two minutes'
+    )
+    history.nowMs = null
     await polled(16_002, 'stale')
     t.match(await get(app, 'latest'), { source: 'websocket', proven: true, snapshot: { at: iso(T) } })
     await store.writeSnapshots([snapshotRow(ID, T + 16_003, { state: 'suspect', reason: 'sequence_gap' })])

@@ -27,7 +27,8 @@ interface CandleRow {
 }
 
 /**
- * Candles of a market over all its snapshots and trades, oldest first; only those that hold something. They start at
+ * Candles of a market over its snapshots and trades, oldest first; only those that hold something. Answers of polls beside
+ * the stream are left out: one from a cache would put a price into a minute that did not have it. They start at
  * UTC multiples of the interval and are whole: the first and the last may reach beyond the range, but not beyond what
  * was known at an instant.
  */
@@ -52,7 +53,7 @@ export async function readCandles(
         ${barOf(sql`best_bid_e4`, at)} as bid,
         ${barOf(sql`best_ask_e4`, at)} as ask,
         ${barOf(sql`(best_bid_e4 + best_ask_e4)`, at)} as double_mid
-      from market_snapshots where ${within(at)} group by 1
+      from market_snapshots where ${within(at)} and cause <> 'poll' group by 1
     ), traded as (
       select ${bucket(received)} as from_ms, count(*) as trades, sum(size_e6)::text as size_e6,
         ${barOf(sql`price_e4`, received)} as trade_bar

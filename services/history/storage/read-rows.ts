@@ -64,7 +64,10 @@ export async function snapshotPage(
   )
 }
 
-/** The first snapshot of each market in a range that was live then. */
+/**
+ * The first snapshot of each market in a range that was live then. A poll beside the stream proves nothing of the stream:
+ * its rows go on while that is away.
+ */
 export async function firstProofs(
   db: Kysely<Tables>,
   { marketIds, ...range }: TimeRange & { marketIds: readonly string[] }
@@ -77,6 +80,7 @@ export async function firstProofs(
     cross join lateral (
       select at_ms from market_snapshots row
       where row.market_key = market_keys.market_key and row.source = sources.source and row.state = 'live'
+        and row.cause <> 'poll'
         and ${within('at_ms', range, null)}
       order by at_ms limit 1) found
     order by market_id, at_ms, source desc`.execute(db)

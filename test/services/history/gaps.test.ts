@@ -195,12 +195,13 @@ t.test(
     await filler.run()
     t.match(gap(), { endedAtMs: null, recoveredBy: null }, 'a flagged book closes nothing')
     history.snapshotRows.push(
-      snapshot({ marketId: 'kalshi:B', atMs: T - 200, source: 'poll', cause: 'poll' })
+      snapshot({ marketId: 'kalshi:B', atMs: T - 300, source: 'poll', cause: 'poll' }),
+      snapshot({ marketId: 'kalshi:B', atMs: T - 200, source: 'poll' })
     )
     await filler.run()
     t.match(gap(), { endedAtMs: T - 200, recoveredBy: 'rest' })
     t.match(filler.status(), { runs: 2, closed: { rest: 1, snapshot: 0 }, successRate: 1 })
-    t.equal(history.snapshotRows.length, 605, 'no book is ever filled in')
+    t.equal(history.snapshotRows.length, 606, 'no book is ever filled in')
   }
 )
 

@@ -125,8 +125,8 @@ export class MemoryHistoryStore implements HistoryStore {
   }: TimeRange & { marketIds: readonly string[] }): Promise<Map<string, Proof>> {
     this.answer()
     const proofs = new Map<string, Proof>()
-    for (const { marketId, atMs, state, source } of byTime(this.snapshotRows, (row) => row.atMs)) {
-      if (state !== 'live' || atMs < fromMs || atMs >= toMs) continue
+    for (const { marketId, atMs, state, source, cause } of byTime(this.snapshotRows, (row) => row.atMs)) {
+      if (state !== 'live' || cause === 'poll' || atMs < fromMs || atMs >= toMs) continue
       if (!marketIds.includes(marketId) || proofs.has(marketId)) continue
       proofs.set(marketId, { atMs, recoveredBy: source === 'poll' ? 'rest' : 'snapshot' })
     }
@@ -216,6 +216,7 @@ export class MemoryHistoryStore implements HistoryStore {
     }
     for (const row of byTime(this.snapshotRows, ({ atMs }) => atMs)) {
       if (row.marketId !== marketId || !inside(row.atMs)) continue
+      if (row.cause === 'poll') continue
       const candle = candleAt(row.atMs)
       const { bestBid, bestAsk } = row
       candle.snapshots++

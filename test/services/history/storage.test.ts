@@ -194,6 +194,7 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
       snapshot({ marketId: streamed, atMs: START + 1, state: 'suspect' }),
       snapshot({ marketId: streamed, atMs: START + 2, bestBid: 1 }),
       snapshot({ marketId: streamed, atMs: START + 2, source: 'poll' }),
+      snapshot({ marketId: polled, atMs: START + 2, source: 'poll', cause: 'poll' }),
       snapshot({ marketId: polled, atMs: START + 3, source: 'poll' }),
       snapshot({ marketId: polled, atMs: START + 4 }),
       snapshot({ marketId: doubtful, atMs: START + 1, state: 'stale' }),
@@ -541,6 +542,7 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
             at: fc.integer({ min: 0, max: 12 * MINUTE }),
             bid: fc.option(fc.integer({ min: 0, max: 10_000 })),
             ask: fc.option(fc.integer({ min: 0, max: 10_000 })),
+            isPoll: fc.boolean(),
             size: fc.integer({ min: 1, max: HUGE })
           }),
           { maxLength: 25 }
@@ -548,8 +550,15 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
         fc.constantFrom('1m' as const, '5m' as const, '1h' as const, '1d' as const),
         async (drawn, interval) => {
           const marketId = newMarket()
-          const books = drawn.map(({ at, bid, ask }, i) =>
-            snapshot({ marketId, atMs: START + at, sequence: i, bestBid: bid, bestAsk: ask })
+          const books = drawn.map(({ at, bid, ask, isPoll }, i) =>
+            snapshot({
+              marketId,
+              atMs: START + at,
+              sequence: i,
+              bestBid: bid,
+              bestAsk: ask,
+              ...(isPoll && { source: 'poll', cause: 'poll' })
+            })
           )
           const traded = drawn
             .filter(({ bid }) => bid !== null)
@@ -693,7 +702,9 @@ function naiveCandles(
   const candles: CandleRecord[] = []
   for (let from = fromMs - (fromMs % step); from < toMs; from += step) {
     const inside = (at: number) => at >= from && at < from + step
-    const snapshots = books.filter(({ atMs }) => inside(atMs)).toSorted((a, b) => a.atMs - b.atMs)
+    const snapshots = books
+      .filter(({ atMs, cause }) => inside(atMs) && cause !== 'poll')
+      .toSorted((a, b) => a.atMs - b.atMs)
     const trades = traded
       .filter(({ receivedAtMs }) => inside(receivedAtMs))
       .toSorted((a, b) => a.receivedAtMs - b.receivedAtMs)

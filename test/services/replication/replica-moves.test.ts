@@ -1,12 +1,17 @@
 import t from 'tap'
-import type { MarketChange } from '../../../services/replication/codec.ts'
-import { clusterKeys } from '../../../services/replication/keys.ts'
+import {
+  encodeBook,
+  encodeEntry,
+  encodeMark,
+  type MarketChange
+} from '../../../services/replication/codec.ts'
+import { clusterKeys, MARK_FIELD } from '../../../services/replication/keys.ts'
 import { MarketChanges } from '../../../services/replication/market-changes.ts'
 import type { RedisLink } from '../../../services/replication/redis.ts'
 import { ReplicaBooks } from '../../../services/replication/replica-books.ts'
 import { shardOf } from '../../../services/replication/shards.ts'
 import { market, serve } from '../../helper.ts'
-import { NO_REDIS, until } from './real-redis.ts'
+import { inspector, NO_REDIS, ownCluster, REDIS_URL, until } from './real-redis.ts'
 import {
   connect,
   differing,
@@ -126,6 +131,58 @@ t.test('what is told of a market by a shard that has it no longer is not served'
   t.equal(copy.size, 0)
   t.end()
 })
+
+t.test(
+  'a market that a shard gives up to one that is broken is doubtful until that was filled anew',
+  { skip: NO_REDIS },
+  async (t) => {
+    const cluster = ownCluster()
+    const redis = inspector(t, REDIS_URL, cluster)
+    const keys = clusterKeys(cluster, SHARDS)
+    const [giver, taker] = [1, 2]
+    const write = (shard: number, number: number, ...changes: (MarketChange | [id: string])[]) => {
+      const entry = { epoch: 1, number, backlogMs: 0, changes, trades: [], completeFor: null }
+      return redis.xadd(keys.changes(shard), '*', 'e', encodeEntry(entry)) as Promise<string>
+    }
+    const mark = (shard: number, number: number, entryId: string) =>
+      redis.hset(keys.books(shard), MARK_FIELD, encodeMark({ epoch: 1, number, entryId }))
+    for (const shard of [giver, taker]) await mark(shard, 1, await write(shard, 1))
+    let holds = false
+    const link = through(await connect(t), async (command, args, ask) => {
+      if (command === 'HGET' && args[0] === keys.books(taker)) await until(() => !holds, 'it may be filled')
+      return ask()
+    })
+    const copy = newStore()
+    const replica = startReplica(t, cluster, copy, link)
+    await until(() => replica.status().fills === 2, 'both shards are read')
+
+    const source = newStore()
+    const { id } = serve(source, market(0))
+    const told = () => {
+      const record = source.get(id) as NonNullable<ReturnType<typeof source.get>>
+      return new MarketChanges(source).snapshot(record)
+    }
+    await write(taker, 2, told())
+    await until(() => copy.get(id) !== undefined, 'the one has it')
+    source.patch(id, { title: 'Moved' })
+    await write(giver, 2, told())
+    await until(() => copy.get(id)?.market.title === 'Moved', 'then the other')
+    holds = true
+    const last = await write(taker, 4)
+    await until(() => replica.status().gaps === 1, 'of the one an entry is missing')
+    const { changes } = replica.status()
+    const reason = () => copy.books.verdicts.reason(copy.get(id)?.slot as number)
+    t.equal(reason(), null)
+    await write(giver, 3, [id])
+    await until(() => replica.status().changes > changes, 'the other has it no more')
+    t.equal(reason(), 'replica_gap')
+    await redis.hset(keys.books(taker), id, encodeBook(1, told()))
+    await mark(taker, 4, last)
+    holds = false
+    await until(() => reason() === null, 'it was filled anew')
+    t.equal(copy.get(id)?.market.title, 'Moved')
+  }
+)
 
 t.test('a time of the venue that the next writer does not know is known no more', (t) => {
   const copy = newStore()

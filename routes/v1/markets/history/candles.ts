@@ -16,8 +16,8 @@ const candles: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listCandles',
         summary: 'Candles of one market, each with what is missing of it',
         description:
-          'Mid, best bid and best ask of the recorded snapshots and the trades, by whole intervals of UTC: the range ' +
-          'is widened to them, up to the one that is running. Every interval has its candle; one that is crossed by a ' +
+          'Mid, best bid and best ask of the recorded snapshots, but for polls beside the stream, which may be of ' +
+          'another minute, and the trades, by whole intervals of UTC: the range is widened to them, up to the one that is running. Every interval has its candle; one that is crossed by a ' +
           'gap, or by a stretch that is not verified, is not `complete` and says why. Nothing is carried over from ' +
           'the candle before. Minutes that a gap touches are asked for at the venue, where it keeps any: `venue` is what ' +
           'it says, beside what was recorded. Prices are dollars per contract, volumes are contracts, both as exact decimal text. ' +

@@ -20,7 +20,7 @@ const latest: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'Of the newest snapshot by stream and the newest by polling: the newer one that is not in doubt, or the ' +
           'newer one if both are (syncing, stale or suspect), flagged. A polled book may be 16 s old when it comes, ' +
-          'and counts as that old here. `source` says which it is. Prices are dollars per contract, sizes are ' +
+          'and counts as that old here; two minutes after it, with no other, it is in doubt. `source` says which it is. Prices are dollars per contract, sizes are ' +
           'contracts, both as exact decimal text.',
         tags: [HISTORY_TAG],
         params: marketParams,
@@ -34,10 +34,10 @@ const latest: FastifyPluginAsyncTypebox = async (app) => {
     async ({ params: { id } }) => {
       const reader = readerOf(app)
       await assertKnown(app, reader, id)
-      const snapshot = newestProven(await reader.store.latestSnapshots(id))
-      if (snapshot === undefined) throw new BookUnknownError(`nothing was recorded of ${id} yet`)
-      const { source, state } = snapshot
-      return { id, source, proven: state === 'live', snapshot: snapshotBody(snapshot) }
+      const newest = newestProven(await reader.store.latestSnapshots(id), reader.now())
+      if (newest === null) throw new BookUnknownError(`nothing was recorded of ${id} yet`)
+      const { snapshot, proven } = newest
+      return { id, source: snapshot.source, proven, snapshot: snapshotBody(snapshot) }
     }
   )
 }

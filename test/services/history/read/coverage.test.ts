@@ -171,18 +171,37 @@ t.test('missing numbers are told as ranges with both ends included', async (t) =
 
 t.test('the latest snapshot is the newest that is not in doubt', async (t) => {
   const stream = (atMs: number, state: 'live' | 'suspect' | 'closed') => snapshotRow(ID, atMs, { state })
-  const poll = (atMs: number, state: 'live' | 'stale') => snapshotRow(ID, atMs, { state, source: 'poll' })
-  const latest = (...rows: Parameters<typeof newestProven>[0]) => {
-    const row = newestProven(rows)
-    return row && `${row.source} ${row.atMs}`
+  const poll = (atMs: number, state: 'live' | 'stale', cause: 'poll' | 'change' = 'poll') =>
+    snapshotRow(ID, atMs, { state, source: 'poll', cause })
+  const latestAt = (nowMs: number, ...rows: Parameters<typeof newestProven>[0]) => {
+    const newest = newestProven(rows, nowMs)
+    return newest && `${newest.snapshot.source} ${newest.snapshot.atMs}${newest.proven ? '' : ' unproven'}`
   }
+  const latest = (...rows: Parameters<typeof newestProven>[0]) => latestAt(20_000, ...rows)
   t.equal(latest(stream(20, 'live'), poll(10, 'live')), 'websocket 20')
   t.equal(latest(stream(10, 'live'), poll(20, 'live')), 'websocket 10', 'an answer may come from a cache')
   t.equal(latest(stream(10, 'live'), poll(16_011, 'live')), 'poll 16011', 'but none is older than that')
   t.equal(latest(stream(20, 'suspect'), poll(10, 'live')), 'poll 10')
   t.equal(latest(stream(10, 'live'), poll(20, 'stale')), 'websocket 10')
-  t.equal(latest(stream(10, 'suspect'), poll(20_000, 'stale')), 'poll 20000', 'all in doubt: the newest')
-  t.equal(latest(stream(20, 'closed'), poll(10, 'live')), 'websocket 20', 'what has ended is not in doubt')
+  t.equal(
+    latest(stream(10, 'suspect'), poll(20_000, 'stale')),
+    'poll 20000 unproven',
+    'all in doubt: the newest'
+  )
+  t.equal(
+    latest(stream(20, 'closed'), poll(10, 'live')),
+    'websocket 20 unproven',
+    'what has ended is not in doubt, nor is it live'
+  )
   t.equal(latest(poll(10, 'live'), stream(10, 'live')), 'websocket 10')
-  t.equal(latest(), undefined)
+  t.equal(latest(), null)
+  const afterOutage = [stream(100, 'suspect'), poll(10, 'live')] as const
+  t.equal(latestAt(120_010, ...afterOutage), 'poll 10')
+  t.equal(
+    latestAt(120_011, ...afterOutage),
+    'websocket 100 unproven',
+    'others should have followed that answer'
+  )
+  t.equal(latestAt(120_011, poll(10, 'live')), 'poll 10 unproven')
+  t.equal(latestAt(9e9, poll(10, 'live', 'change')), 'poll 10', 'the one source says itself when it fails')
 })
