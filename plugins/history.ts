@@ -25,8 +25,7 @@ export default fp<HistoryPluginOptions>(
       settings: config,
       venues: listOf(config.VENUES) as Venue[],
       followed: (venue) => app.venueFeeds.find((one) => one.venue === venue)?.followed() ?? null,
-      fetchTrades: async (marketId, fromMs, toMs) => {
-        const venue = app.snapshotStore.get(marketId)?.market.venue
+      fetchTrades: async (venue, marketId, fromMs, toMs) => {
         const feed = app.venueFeeds.find((one) => one.venue === venue)
         return (await feed?.fetchTrades(marketId, fromMs, toMs)) ?? null
       },

@@ -7,8 +7,13 @@ import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from 
 import { TriedGaps } from './tried-gaps.ts'
 import { describe } from './write-batch.ts'
 
-/** Reads a venue's trades of a range; null where the venue has no such endpoint. */
-export type FetchTrades = (marketId: string, fromMs: number, toMs: number) => Promise<TradeNote[] | null>
+/** Reads a venue's trades of one market and a range; null where the venue has no such endpoint. */
+export type FetchTrades = (
+  venue: GapRecord['venue'],
+  marketId: string,
+  fromMs: number,
+  toMs: number
+) => Promise<TradeNote[] | null>
 
 export interface GapFillerOptions {
   store: SnapshotStore
@@ -193,7 +198,7 @@ export class GapFiller {
     const range = { fromMs: startedAtMs, toMs: endedAtMs }
     try {
       for (const marketId of marketIds) {
-        const told = await fetchTrades(marketId, range.fromMs, range.toMs)
+        const told = await fetchTrades(gap.venue, marketId, range.fromMs, range.toMs)
         if (told === null) {
           this.tried.add(gap.id)
           return false

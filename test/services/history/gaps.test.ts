@@ -299,7 +299,7 @@ t.test(
     t.strictSame(asked, [], 'the last trades may still be on their way')
     clock.ms += 10_000
     await filler.run()
-    t.strictSame(asked, [['kalshi:A', T - 60_000, T]])
+    t.strictSame(asked, [['kalshi', 'kalshi:A', T - 60_000, T]])
     t.match(trades, [{ tradeId: 'new', atMs: T - 20, receivedAtMs: T + 50_000 }], 'it counts when it was')
     t.equal(trades.length, 1)
     t.match(gap(), { recoveredBy: 'trades', endedAtMs: T })
