@@ -31,22 +31,27 @@ export class CandleFiller {
   }
 
   /**
-   * Returns true when the candles that were read now tell all of a gap; false also where it is not the time, or was
-   * tried before.
+   * Returns true when the candles that were read now tell all of a gap; false also where it is not the time, was tried
+   * before, or has too many markets to ask for, of which `marketsOf` may be null.
    *
    * @throws what reading or writing throws; it is then not taken as tried
    */
   async fill(
     history: HistoryStore,
     { id, venue, startedAtMs, endedAtMs }: GapRecord,
-    marketIds: readonly string[],
+    marketsOf: () => Promise<readonly string[] | null>,
     nowMs: number
   ): Promise<boolean> {
     if (this.fetchCandles === null || endedAtMs === null || this.tried.has(id)) return false
     const fromMs = Math.floor(startedAtMs / MINUTE_MS) * MINUTE_MS
     const toMs = Math.ceil(endedAtMs / MINUTE_MS) * MINUTE_MS
+    if (nowMs - toMs < SETTLED_AFTER_MS) return false
+    const marketIds = (await marketsOf()) ?? []
     const minutes = ((toMs - fromMs) / MINUTE_MS) * marketIds.length
-    if (minutes === 0 || minutes > MINUTES_MAX || nowMs - toMs < SETTLED_AFTER_MS) return false
+    if (minutes === 0 || minutes > MINUTES_MAX) {
+      this.tried.add(id)
+      return false
+    }
     const told = await this.fetchCandles(venue, marketIds, fromMs, toMs)
     const inside = (told ?? []).filter((one) => one.fromMs >= fromMs && one.fromMs < toMs)
     await history.writeVenueCandles(inside, nowMs)

@@ -193,10 +193,13 @@ export class GapFiller {
     const { endedAtMs, startedAtMs } = gap
     if (fetchTrades === null || endedAtMs === null || nowMs - endedAtMs < SETTLED_AFTER_MS) return false
     if (!LOSES_TRADES.includes(gap.kind) || endedAtMs <= startedAtMs || this.tried.has(gap.id)) return false
-    const marketIds = this.marketsOf(gap, MARKETS_MAX)
-    if (marketIds === null || marketIds.length === 0) return false
     const range = { fromMs: startedAtMs, toMs: endedAtMs }
     try {
+      const marketIds = await this.marketsOf(history, gap, MARKETS_MAX)
+      if (marketIds === null || marketIds.length === 0) {
+        this.tried.add(gap.id)
+        return false
+      }
       for (const marketId of marketIds) {
         const told = await fetchTrades(gap.venue, marketId, range.fromMs, range.toMs)
         if (told === null) {
@@ -220,10 +223,9 @@ export class GapFiller {
   /** Returns true when the venue told every minute of the gap. */
   private async fillCandles(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<boolean> {
     if (!LOSES_TRADES.includes(gap.kind)) return false
-    const marketIds = this.marketsOf(gap, CANDLE_MARKETS_MAX)
-    if (marketIds === null) return false
     try {
-      return await this.candles.fill(history, gap, marketIds, nowMs)
+      const marketsOf = () => this.marketsOf(history, gap, CANDLE_MARKETS_MAX)
+      return await this.candles.fill(history, gap, marketsOf, nowMs)
     } catch (error) {
       this.counts.failures++
       this.options.log.warn({ gap: gap.id, error: describe(error) }, 'candles of a gap could not be read')
@@ -231,22 +233,27 @@ export class GapFiller {
     }
   }
 
-  /** Returns null where there are more. */
-  private marketsOf({ marketIds, venue }: GapRecord, max: number): readonly string[] | null {
-    if (marketIds !== null) return marketIds.length <= max ? marketIds : null
-    const ids: string[] = []
-    for (const { id, market } of this.options.store.records()) {
-      if (market.venue !== venue) continue
-      if (ids.push(id) > max) return null
+  /**
+   * Markets of which something may have passed unseen; null where there are more. Of a whole venue those that were
+   * recorded then, served still or not, and those that are served now: some came while nobody looked.
+   */
+  private async marketsOf(
+    history: HistoryStore,
+    gap: GapRecord,
+    max: number
+  ): Promise<readonly string[] | null> {
+    const ids = new Set(await concernedBy(history, gap))
+    if (gap.marketIds === null) {
+      for (const { id, market } of this.options.store.records()) if (market.venue === gap.venue) ids.add(id)
     }
-    return ids
+    return ids.size <= max ? [...ids] : null
   }
 }
 
 /** Markets that a gap is about: of a whole venue those that were recorded then. */
 async function concernedBy(history: HistoryStore, gap: GapRecord): Promise<readonly string[]> {
-  const { marketIds, venue, startedAtMs, detectedAtMs } = gap
+  const { marketIds, venue, startedAtMs, detectedAtMs, endedAtMs } = gap
   if (marketIds !== null) return marketIds
-  const ids = await history.coveredMarkets({ fromMs: startedAtMs, toMs: detectedAtMs + 1 })
+  const ids = await history.coveredMarkets({ fromMs: startedAtMs, toMs: (endedAtMs ?? detectedAtMs) + 1 })
   return ids.filter((id) => id.startsWith(`${venue}:`))
 }

@@ -1,6 +1,6 @@
 const REMEMBERED = 5_000
 
-/** Gaps that the venue was asked about: it is asked once. Remembers the last ones only. */
+/** Gaps that the venue was asked about, or is not: each is looked at once. Remembers the last ones only. */
 export class TriedGaps {
   private readonly ids = new Set<string>()
 

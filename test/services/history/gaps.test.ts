@@ -417,6 +417,78 @@ t.test('a venue of very many markets is not asked for each of them', async (t) =
   t.match(gap(), { recoveredBy: null })
 })
 
+t.test('a gap of a whole venue is closed by the markets that were recorded then', async (t) => {
+  const minuteMs = Math.floor(T / 60_000) * 60_000
+  const recordedThen = async (history: MemoryHistoryStore, ids: readonly string[]) => {
+    const session = { startedAtMs: T - 900_000, heartbeatAtMs: minuteMs - 60_000, endedAtMs: null }
+    history.sessionRows.set('before', { sessionId: 'before', ...session })
+    const span = { sessionId: 'before', fromMs: T - 900_000, toMs: null, reason: null }
+    await history.writeCoverage(ids.map((marketId) => ({ marketId, ...span, kind: 'verified' as const })))
+  }
+  const restart = { kind: 'restart', marketIds: null, startedAtMs: minuteMs - 60_000 } as const
+  const ended = { ...restart, detectedAtMs: minuteMs, endedAtMs: minuteMs }
+
+  t.test('of which one is served no more, and one came meanwhile', async (t) => {
+    const trades: string[] = []
+    const candles: unknown[] = []
+    const bar = { open: 1, high: 1, low: 1, close: 1 }
+    let isDown = true
+    const { history, clock, store, filler, add, gap } = fillerOf({
+      fetchTrades: async (_venue, marketId) => {
+        trades.push(marketId)
+        if (isDown && marketId === 'kalshi:SETTLED') throw new Error('503')
+        return []
+      },
+      fetchCandles: async (_venue, marketIds, fromMs) => {
+        candles.push([...marketIds].sort())
+        return [{ marketId: 'kalshi:A', fromMs, bid: bar, ask: bar, price: null, volume: 0 }]
+      }
+    })
+    for (const [n, id] of ['kalshi:A', 'kalshi:NEW'].entries()) serve(store, market(n, { id }))
+    await recordedThen(history, ['kalshi:A', 'kalshi:SETTLED', 'polymarket:P'])
+    add(ended)
+    clock.ms = minuteMs + 30_000
+    await filler.run()
+    const all = ['kalshi:A', 'kalshi:NEW', 'kalshi:SETTLED']
+    t.strictSame(candles, [all])
+    t.match(gap(), { recoveredBy: null }, 'of two markets nothing was told')
+    isDown = false
+    trades.length = 0
+    await filler.run()
+    t.strictSame(trades.sort(), all)
+    t.match(gap(), { recoveredBy: 'trades' })
+  })
+
+  t.test('unless they are too many, which is asked once', async (t) => {
+    let asked = 0
+    const { history, clock, store, filler, add, gap } = fillerOf({
+      store: newStore(200),
+      fetchTrades: async () => {
+        throw new Error('not to be asked')
+      },
+      fetchCandles: async () => {
+        throw new Error('not to be asked')
+      }
+    })
+    for (let n = 0; n < 60; n++) serve(store, market(n))
+    await recordedThen(
+      history,
+      Array.from({ length: 950 }, (_, n) => `kalshi:SETTLED-${n}`)
+    )
+    const { coveredMarkets } = history
+    history.coveredMarkets = (range) => {
+      asked++
+      return coveredMarkets.call(history, range)
+    }
+    add(ended)
+    clock.ms = minuteMs + 30_000
+    for (let runs = 0; runs < 3; runs++) await filler.run()
+    t.equal(asked, 2, 'for trades and for candles')
+    t.equal(filler.status().failures, 0)
+    t.match(gap(), { recoveredBy: null })
+  })
+})
+
 t.test('a filler that finds no database tries again the next time', async (t) => {
   const { history, filler, add, gap } = fillerOf()
   add({ detectedAtMs: T - 1_000 })
