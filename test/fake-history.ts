@@ -102,6 +102,7 @@ export function gapRow(id: string, startedAtMs: number, overrides: Partial<GapRe
     detectedAtMs: startedAtMs + 50,
     endedAtMs: startedAtMs + 1_500,
     recoveredBy: 'snapshot',
+    decidedAtMs: startedAtMs + 1_500,
     detail: 'expected 812, received 814',
     ...overrides
   }

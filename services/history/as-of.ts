@@ -12,9 +12,10 @@ export function rangeAsOf<Range extends TimeRange>(range: Range, atMs: number): 
 
 /** Returns a gap that was known then. */
 export function gapAsOf(gap: GapRecord, atMs: number): GapRecord {
-  if (!isAhead(gap.endedAtMs, atMs)) return gap
+  const undecided = { ...gap, recoveredBy: null, decidedAtMs: null }
+  if (!isAhead(gap.endedAtMs, atMs)) return isAhead(gap.decidedAtMs, atMs) ? undecided : gap
   const detail = TOLD_AT_END.includes(gap.kind) ? 'It is not over.' : gap.detail
-  return { ...gap, endedAtMs: null, recoveredBy: null, detail }
+  return { ...undecided, endedAtMs: null, detail }
 }
 
 /** Returns an interval that had begun then. */
@@ -32,6 +33,6 @@ export function sessionAsOf(session: SessionRecord, atMs: number): SessionRecord
   }
 }
 
-function isAhead(endMs: number | null, atMs: number): boolean {
-  return endMs !== null && endMs > atMs
+function isAhead(timeMs: number | null, atMs: number): boolean {
+  return timeMs !== null && timeMs > atMs
 }

@@ -154,11 +154,11 @@ export class GapFiller {
     if (hasTrades || hasCandles) {
       const recoveredBy = hasTrades ? 'trades' : 'candles'
       this.counts.closed[recoveredBy]++
-      return { ...closed, recoveredBy }
+      return { ...closed, recoveredBy, decidedAtMs: nowMs }
     }
     if (nowMs - closed.endedAtMs < this.options.giveUpAfterMs) return closed
     this.counts.unrecoverable++
-    return { ...closed, recoveredBy: 'none' }
+    return { ...closed, recoveredBy: 'none', decidedAtMs: nowMs }
   }
 
   /**
@@ -183,7 +183,8 @@ export class GapFiller {
     return {
       ...gap,
       endedAtMs: isMissing.size > 0 ? Math.max(provenAtMs, startedAtMs) : provenAtMs,
-      recoveredBy: proof?.recoveredBy ?? null
+      recoveredBy: proof?.recoveredBy ?? null,
+      decidedAtMs: proof === null ? null : nowMs
     }
   }
 

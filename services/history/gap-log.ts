@@ -79,7 +79,7 @@ export class GapLog {
     }
     const marketIds = this.isWholeVenue(note.venue, books.size) ? null : [...books.values()]
     const id = `${note.kind}:${sessionId}:${this.number++}`
-    const row: GapRecord = { ...told, id, marketIds, endedAtMs: null, recoveredBy: null }
+    const row: GapRecord = { ...told, id, marketIds, endedAtMs: null, recoveredBy: null, decidedAtMs: null }
     const opened: OpenGap = {
       row,
       waitsFor: REASONS_OF[note.kind],
@@ -96,7 +96,10 @@ export class GapLog {
   changed(slot: number, atMs: number): void {
     const gaps = this.bySlot.get(slot)
     if (gaps === undefined) return
-    for (const gap of [...gaps]) this.look(gap, slot, atMs)
+    for (const gap of [...gaps]) {
+      this.look(gap, slot, atMs)
+      if (gap.books.size === 0) this.end(gap, atMs)
+    }
   }
 
   /**
@@ -107,7 +110,7 @@ export class GapLog {
     for (const gap of [...this.open]) {
       if (nowMs - gap.row.detectedAtMs < GRACE_MS) continue
       for (const slot of [...gap.books.keys()]) this.look(gap, slot, gap.row.detectedAtMs)
-      if (gap.books.size === 0) this.end(gap)
+      if (gap.books.size === 0) this.end(gap, nowMs)
     }
   }
 
@@ -119,7 +122,7 @@ export class GapLog {
     for (const gap of [...this.open]) {
       for (const slot of gap.books.keys()) this.unfollow(slot, gap)
       gap.lastAtMs = Math.max(gap.lastAtMs, nowMs)
-      this.end(gap)
+      this.end(gap, nowMs)
     }
   }
 
@@ -136,13 +139,13 @@ export class GapLog {
       gap.recoveredBy = source === 'websocket' ? 'snapshot' : 'rest'
     }
     gap.lastAtMs = Math.max(gap.lastAtMs, atMs)
-    if (books.size === 0) this.end(gap)
   }
 
   /** A gap whose markets all left before they came back keeps what is missing. */
-  private end(gap: OpenGap): void {
+  private end(gap: OpenGap, nowMs: number): void {
     if (!this.open.delete(gap)) return
-    gap.row = { ...gap.row, endedAtMs: gap.lastAtMs, recoveredBy: gap.recoveredBy ?? 'none' }
+    const { lastAtMs: endedAtMs, recoveredBy } = gap
+    gap.row = { ...gap.row, endedAtMs, recoveredBy: recoveredBy ?? 'none', decidedAtMs: nowMs }
     this.options.write(gap.row)
   }
 

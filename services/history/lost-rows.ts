@@ -56,13 +56,14 @@ export class LostRows {
 
   /** Writes what was lost up to now as it stands. */
   end(): void {
-    for (const [venue, episode] of this.episodes) this.options.write(gapOf(venue, episode))
+    const { write, now } = this.options
+    for (const [venue, episode] of this.episodes) write(gapOf(venue, episode, now()))
     this.episodes.clear()
   }
 }
 
 /** The last lost row is inside: half-open, the gap ends a millisecond after it. */
-function gapOf(venue: Venue, episode: Episode): GapRecord {
+function gapOf(venue: Venue, episode: Episode, decidedAtMs: number): GapRecord {
   const { id, detectedAtMs, fromMs, toMs, conflated, dropped, marketIds } = episode
   return {
     id,
@@ -77,6 +78,7 @@ function gapOf(venue: Venue, episode: Episode): GapRecord {
     detectedAtMs,
     endedAtMs: toMs + 1,
     recoveredBy: 'none',
+    decidedAtMs,
     detail: `${conflated + dropped} rows were not written: ${conflated} gave way to newer ones, ${dropped} had no room.`
   }
 }

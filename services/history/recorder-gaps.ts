@@ -12,6 +12,7 @@ export function journalGaps(hole: JournalHole, venue: Venue | null, nowMs: numbe
     detectedAtMs: nowMs,
     endedAtMs: toMs,
     recoveredBy: 'none',
+    decidedAtMs: nowMs,
     detail: `The journal ${journal} lost ${records} records: ${reason.replaceAll('_', ' ')}.`
   })
 }
@@ -32,6 +33,7 @@ export class StorageGap {
       detectedAtMs: atMs,
       endedAtMs: null,
       recoveredBy: null,
+      decidedAtMs: null,
       detail: 'The database is away: rows wait.'
     })
     this.away = { fromMs: atMs, rows }
@@ -45,11 +47,13 @@ export class StorageGap {
     this.away = null
     const kept =
       lostRows === 0 ? 'every row waited and was written' : `${lostRows} rows had no room, the others waited`
+    const endedAtMs = Math.max(fromMs, atMs)
     for (const row of rows) {
       this.write({
         ...row,
-        endedAtMs: Math.max(fromMs, atMs),
+        endedAtMs,
         recoveredBy: lostRows === 0 ? 'snapshot' : 'none',
+        decidedAtMs: endedAtMs,
         detail: `The database was away for ${atMs - fromMs} ms: ${kept}.`
       })
     }
@@ -58,7 +62,7 @@ export class StorageGap {
 
 type VenueGap = Pick<
   GapRecord,
-  'kind' | 'startedAtMs' | 'detectedAtMs' | 'endedAtMs' | 'recoveredBy' | 'detail'
+  'kind' | 'startedAtMs' | 'detectedAtMs' | 'endedAtMs' | 'recoveredBy' | 'decidedAtMs' | 'detail'
 >
 
 function ofVenues(venue: Venue | null, gap: VenueGap): GapRecord[] {

@@ -94,6 +94,11 @@ export interface GapRecord {
    */
   endedAtMs: number | null
   recoveredBy: GapRecovery | null
+  /**
+   * Our clock when `recoveredBy` was decided, which may be long after the end; null while it is not. Rows of before this
+   * was kept have null with a decision too: that is told from the gap's end on.
+   */
+  decidedAtMs: number | null
   /** One sentence. */
   detail: string
 }

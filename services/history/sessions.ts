@@ -74,6 +74,7 @@ function restartGap(last: SessionRecord, venue: Venue, startedAtMs: number): Gap
     detectedAtMs: startedAtMs,
     endedAtMs: startedAtMs,
     recoveredBy: null,
+    decidedAtMs: null,
     detail: `${how}: nothing was recorded for ${startedAtMs - fromMs} ms.`
   }
 }

@@ -10,7 +10,7 @@ export interface Manifest {
   format: string
   units: Record<string, string>
   files: { name: string; rows: number }[]
-  gaps: (Omit<GapRecord, 'startedAtMs' | 'detectedAtMs' | 'endedAtMs'> & {
+  gaps: (Omit<GapRecord, 'startedAtMs' | 'detectedAtMs' | 'endedAtMs' | 'decidedAtMs'> & {
     startedAt: string
     detectedAt: string
     endedAt: string | null
@@ -64,7 +64,7 @@ export async function readManifestCoverage(
 }
 
 export function manifestGaps(gaps: readonly GapRecord[]): Manifest['gaps'] {
-  return gaps.map(({ startedAtMs, detectedAtMs, endedAtMs, ...gap }) => ({
+  return gaps.map(({ startedAtMs, detectedAtMs, endedAtMs, decidedAtMs: _, ...gap }) => ({
     ...gap,
     startedAt: isoTime(startedAtMs),
     detectedAt: isoTime(detectedAtMs),

@@ -17,6 +17,7 @@ const GAP_COLUMNS: Columns = [
   ['detected_at_ms', 'bigint'],
   ['ended_at_ms', 'bigint'],
   ['recovered_by', 'text'],
+  ['decided_at_ms', 'bigint'],
   ['detail', 'text']
 ]
 
@@ -127,6 +128,7 @@ function cellsOf(gap: GapRecord): Cell[] {
     gap.detectedAtMs,
     gap.endedAtMs,
     gap.recoveredBy,
+    gap.decidedAtMs,
     storable(gap.detail)
   ]
 }
@@ -145,6 +147,7 @@ function readGap(row: GapRow): GapRecord {
     detectedAtMs: row.detected_at_ms,
     endedAtMs: row.ended_at_ms,
     recoveredBy: row.recovered_by as GapRecord['recoveredBy'],
+    decidedAtMs: row.decided_at_ms,
     detail: row.detail
   }
 }

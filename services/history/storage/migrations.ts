@@ -13,7 +13,8 @@ export async function migrate(db: Kysely<Tables>, timescale: boolean): Promise<v
   const migrations: Record<string, Migration> = {
     '0001_first': { up: (on) => createAll(on, timescale) },
     '0002_trades_heard_later': { up: addHeardAt },
-    '0003_venue_candles': { up: addVenueCandles }
+    '0003_venue_candles': { up: addVenueCandles },
+    '0004_gaps_decided_at': { up: addDecidedAt }
   }
   await refuseNewer(db, Object.keys(migrations))
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
@@ -153,6 +154,14 @@ async function addVenueCandles(db: Kysely<Tables>): Promise<void> {
       heard_at_ms bigint not null,
       primary key (market_key, from_ms)
     )`.execute(db)
+}
+
+/**
+ * How a gap was recovered is often known only after its end. Of rows of before it is not known when: null, and it is told
+ * from their end on.
+ */
+async function addDecidedAt(db: Kysely<Tables>): Promise<void> {
+  await sql`alter table gaps add column decided_at_ms bigint`.execute(db)
 }
 
 async function createAll(db: Kysely<Tables>, timescale: boolean): Promise<void> {

@@ -69,6 +69,8 @@ export interface GapsTable {
   detected_at_ms: number
   ended_at_ms: number | null
   recovered_by: string | null
+  /** Null also in rows of before this was kept. */
+  decided_at_ms: number | null
   detail: string
 }
 

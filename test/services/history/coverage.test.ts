@@ -242,6 +242,7 @@ t.test('where rows or frames were lost nothing is verified', async (t) => {
     marketIds: null,
     detectedAtMs: 0,
     recoveredBy: null,
+    decidedAtMs: null,
     detail: ''
   }
   const holes = holesOf(

@@ -63,7 +63,9 @@ t.test('a gap ends at the instant at which the last of its books is whole', asyn
   t.match(rows(), [{ endedAtMs: null }], 'a book that waits for its snapshot is not whole')
   at.ms = 222
   store.books.resynced(b)
-  t.match(rows(), [{ startedAtMs: 90, detectedAtMs: 100, endedAtMs: 222, recoveredBy: 'snapshot' }])
+  t.match(rows(), [
+    { startedAtMs: 90, detectedAtMs: 100, endedAtMs: 222, recoveredBy: 'snapshot', decidedAtMs: 222 }
+  ])
   t.equal(log.size, 0)
   t.equal(Reflect.get(log, 'bySlot').size, 0)
 })
@@ -100,10 +102,10 @@ t.test(
     t.equal(log.size, 2, 'its reason may be on its way')
     log.check(1_100)
     t.match(
-      rows().map(({ endedAtMs, recoveredBy }) => [endedAtMs, recoveredBy]),
+      rows().map(({ endedAtMs, recoveredBy, decidedAtMs }) => [endedAtMs, recoveredBy, decidedAtMs]),
       [
-        [100, 'snapshot'],
-        [100, 'none']
+        [100, 'snapshot', 1_100],
+        [100, 'none', 1_100]
       ]
     )
   }
@@ -170,7 +172,8 @@ function fillerOf(options: Partial<GapFillerOptions> = {}) {
   })
   const add = (gap: Partial<GapRecord>) => {
     const { slots: _, ...base } = note({ startedAtMs: RECEIVED_AT_MS - 60_000 })
-    const row = { ...base, id: 'g', marketIds: ['kalshi:A'], endedAtMs: null, recoveredBy: null, ...gap }
+    const open = { endedAtMs: null, recoveredBy: null, decidedAtMs: null }
+    const row = { ...base, id: 'g', marketIds: ['kalshi:A'], ...open, ...gap }
     history.gapRows.set(row.id, row)
   }
   const gap = (id = 'g') => history.gapRows.get(id)
@@ -182,7 +185,7 @@ const T = RECEIVED_AT_MS
 t.test(
   'a gap that an earlier run left open is closed by the first live book that was recorded after it',
   async (t) => {
-    const { history, store, filler, add, gap } = fillerOf()
+    const { history, clock, store, filler, add, gap } = fillerOf()
     add({ detectedAtMs: T - 1_000, marketIds: ['kalshi:A', 'kalshi:B'] })
     for (const [n, id] of ['kalshi:A', 'kalshi:B'].entries()) serve(store, market(n, { id }))
     history.snapshotRows.push(
@@ -194,12 +197,13 @@ t.test(
     )
     await filler.run()
     t.match(gap(), { endedAtMs: null, recoveredBy: null }, 'a flagged book closes nothing')
+    clock.ms = T + 700
     history.snapshotRows.push(
       snapshot({ marketId: 'kalshi:B', atMs: T - 300, source: 'poll', cause: 'poll' }),
       snapshot({ marketId: 'kalshi:B', atMs: T - 200, source: 'poll' })
     )
     await filler.run()
-    t.match(gap(), { endedAtMs: T - 200, recoveredBy: 'rest' })
+    t.match(gap(), { endedAtMs: T - 200, recoveredBy: 'rest', decidedAtMs: T + 700 })
     t.match(filler.status(), { runs: 2, closed: { rest: 1, snapshot: 0 }, successRate: 1 })
     t.equal(history.snapshotRows.length, 606, 'no book is ever filled in')
   }
@@ -215,7 +219,8 @@ t.test('what nothing recovered within its time is given up, and looked at no mor
   t.equal(filler.status().successRate, null)
   clock.ms += 3_600_000
   await filler.run()
-  t.match([gap('open'), gap('restart')], [{ endedAtMs: T, recoveredBy: 'none' }, { recoveredBy: 'none' }])
+  const givenUp = { endedAtMs: T, recoveredBy: 'none', decidedAtMs: T + 3_600_000 }
+  t.match([gap('open'), gap('restart')], [givenUp, givenUp])
   t.match(gap('drift:now:0'), { recoveredBy: null })
   t.match(filler.status(), { unrecoverable: 2, successRate: 0 })
   await filler.run()
@@ -302,7 +307,7 @@ t.test(
     t.strictSame(asked, [['kalshi', 'kalshi:A', T - 60_000, T]])
     t.match(trades, [{ tradeId: 'new', atMs: T - 20, receivedAtMs: T + 50_000 }], 'it counts when it was')
     t.equal(trades.length, 1)
-    t.match(gap(), { recoveredBy: 'trades', endedAtMs: T })
+    t.match(gap(), { recoveredBy: 'trades', endedAtMs: T, decidedAtMs: T + 10_000 })
     await filler.run()
     t.equal(asked.length, 1)
 
@@ -373,7 +378,7 @@ t.test('minutes of a gap that the venue tells are kept, and close it when none i
   const marketIds = ['kalshi:A', 'kalshi:B']
   add({ id: 'h', kind: 'restart', startedAtMs: minuteMs - 90_000, endedAtMs: minuteMs, marketIds })
   await filler.run()
-  t.match(gap('h'), { recoveredBy: 'candles', endedAtMs: minuteMs })
+  t.match(gap('h'), { recoveredBy: 'candles', endedAtMs: minuteMs, decidedAtMs: minuteMs + 30_000 })
   t.match(filler.status(), { candles: 5, closed: { candles: 1 }, successRate: 1 })
   add({
     id: 'i',
@@ -530,6 +535,7 @@ t.test('a gap that is open at a clean stop ends with the run', async (t) => {
   )
   clock.ms += 700
   await recorder.stop()
-  t.match([...history.gapRows.values()], [{ endedAtMs: RECEIVED_AT_MS + 700, recoveredBy: 'none' }])
+  const atStop = RECEIVED_AT_MS + 700
+  t.match([...history.gapRows.values()], [{ endedAtMs: atStop, recoveredBy: 'none', decidedAtMs: atStop }])
   t.match(recorder.status(), { openGaps: 0 })
 })

@@ -382,7 +382,8 @@ t.test('a journal’s hole is a gap of its venue, or of both', async (t) => {
       startedAtMs: 5,
       endedAtMs: 9,
       detectedAtMs: clock.ms,
-      recoveredBy: 'none'
+      recoveredBy: 'none',
+      decidedAtMs: clock.ms
     })
   )
   t.match([...history.gapRows.values()][0]?.detail, '7 records: disk full')

@@ -303,8 +303,13 @@ t.test(
     }
     await outage(1_000)
     t.match(
-      gaps().map(({ startedAtMs, endedAtMs, recoveredBy }) => [startedAtMs, endedAtMs, recoveredBy]),
-      Array(2).fill([goneAtMs, goneAtMs + 60_000, 'snapshot'])
+      gaps().map(({ startedAtMs, endedAtMs, recoveredBy, decidedAtMs }) => [
+        startedAtMs,
+        endedAtMs,
+        recoveredBy,
+        decidedAtMs
+      ]),
+      Array(2).fill([goneAtMs, goneAtMs + 60_000, 'snapshot', goneAtMs + 60_000])
     )
     t.equal(history.tradeRows.length, 1_000, 'a minute below the bound loses nothing')
     await outage(1_250)
@@ -313,7 +318,7 @@ t.test(
     t.match(gaps().at(-1), { recoveredBy: 'none', detail: /250 rows had no room/ })
     t.match(
       [...history.gapRows.values()].filter(({ kind }) => kind === 'recorder_overflow'),
-      [{ venue: 'kalshi', detail: /^250 rows/, startedAtMs: 5, endedAtMs: 6 }]
+      [{ venue: 'kalshi', detail: /^250 rows/, startedAtMs: 5, endedAtMs: 6, decidedAtMs: clock.ms }]
     )
   }
 )
@@ -353,6 +358,7 @@ function gapRow(id: string): GapRecord {
     detectedAtMs: 2,
     endedAtMs: null,
     recoveredBy: null,
+    decidedAtMs: null,
     detail: ''
   }
 }

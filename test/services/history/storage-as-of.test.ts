@@ -68,6 +68,7 @@ function recording(): {
             detectedAtMs: at(startedAt + 1),
             endedAtMs: null,
             recoveredBy: null,
+            decidedAtMs: null,
             ...over
           })
         ])
@@ -109,7 +110,7 @@ function recording(): {
   covered(5, 7, 0, 'missing')
   covered(7, null, 0, 'verified')
   gap(5, 'cut', 4, {})
-  gap(7, 'cut', 4, { endedAtMs: at(7), recoveredBy: 'snapshot' })
+  gap(7, 'cut', 4, { endedAtMs: at(7), recoveredBy: 'snapshot', decidedAtMs: at(7) })
   for (const second of [2, 3, 4, 7, 8, 9]) snapshot(second, { bestBid: 4_000 + second })
   snapshot(6, { source: 'poll', cause: 'poll', bestBid: 3_000 })
   for (const second of [2, 3, 8]) trade(second)
@@ -118,7 +119,9 @@ function recording(): {
   session(10, 0, { endedAtMs: at(10) })
   // The second: it tells of the time between, and reads again what was traded while the connection was lost.
   session(12, 12)
-  gap(12, 'restart', 10, { kind: 'restart', marketIds: null, detectedAtMs: at(12), endedAtMs: at(12) })
+  const restart = { kind: 'restart', marketIds: null, detectedAtMs: at(12), endedAtMs: at(12) } as const
+  gap(12, 'restart', 10, restart)
+  gap(14, 'restart', 10, { ...restart, recoveredBy: 'trades', decidedAtMs: at(14) })
   covered(12, null, 12, 'verified')
   snapshot(13)
   writes.push([
@@ -215,6 +218,33 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     )
     t.not(second.cursor, null)
   })
+
+  t.test(
+    'how a gap was recovered is told once it is decided; where that was not kept, from its end',
+    async (t) => {
+      const marketId = `kalshi:TEST-${randomUUID()}`
+      const [given, before] = [randomUUID(), randomUUID()]
+      const ended = { marketIds: [marketId], endedAtMs: START + 1_500, recoveredBy: 'none' } as const
+      await store.writeGaps([
+        gapRow(given, START, { ...ended, decidedAtMs: START + 9_000 }),
+        gapRow(before, START, { ...ended, decidedAtMs: null })
+      ])
+      const told = async (ms: number) => {
+        const gaps = await store.asOf(START + ms).gaps({ marketId, ...ALL, limit: 9 })
+        return [given, before].map((id) => {
+          const gap = gaps.find((one) => one.id === id)
+          return [gap?.endedAtMs, gap?.recoveredBy]
+        })
+      }
+      const none = [START + 1_500, 'none']
+      t.strictSame(await told(1_499), [
+        [null, null],
+        [null, null]
+      ])
+      t.strictSame(await told(8_999), [[START + 1_500, null], none])
+      t.strictSame(await told(9_000), [none, none])
+    }
+  )
 
   t.test('a sentence that is written at the end is not told before', async (t) => {
     const marketId = `kalshi:TEST-${randomUUID()}`

@@ -15,6 +15,7 @@ import { judgeFailure } from '../../../services/history/storage/failures.ts'
 import { migrate } from '../../../services/history/storage/migrations.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
 import { openSqlPool } from '../../../services/history/storage/sql-pool.ts'
+import { gapRow } from '../../fake-history.ts'
 
 const log = { info() {}, warn() {} }
 const START = Date.UTC(2026, 0, 5, 12)
@@ -288,16 +289,18 @@ t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, 
     await Promise.all(stores.map((store) => store.close()))
   })
 
-  t.test('brings a database of the first version forward, with its trades', async (t) => {
+  t.test('brings a database of the first version forward, with its trades and gaps', async (t) => {
     const row = { tradeId: 'old', venueTimeMs: null, price: 1, size: 1, takerSide: null }
     const old = { ...row, marketId: 'kalshi:OLD', atMs: START, receivedAtMs: START }
     const before = await open()
     await before.writeTrades([old])
+    await before.writeGaps([gapRow('old', START)])
     await before.close()
     const client = new pg.Client(url.href)
     await client.connect()
     await client.query('alter table trades drop column heard_at_ms')
     await client.query('drop table venue_candles')
+    await client.query('alter table gaps drop column decided_at_ms')
     await client.query(`delete from kysely_migration where name > '0001_first'`)
     await client.end()
     const store = await open()
@@ -305,6 +308,8 @@ t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, 
     await store.writeTrades([again])
     const page = { marketId: 'kalshi:OLD', ...RANGE, limit: 5, cursor: null }
     t.strictSame((await store.trades(page)).rows, [old, again])
+    const gaps = { marketId: null, ...RANGE, limit: 5 }
+    t.strictSame(await store.gaps(gaps), [gapRow('old', START, { decidedAtMs: null })])
     await store.close()
   })
 

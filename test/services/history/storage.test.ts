@@ -99,6 +99,7 @@ function gap(over: Partial<GapRecord> = {}): GapRecord {
     detectedAtMs: START + 5,
     endedAtMs: START + 100,
     recoveredBy: 'snapshot',
+    decidedAtMs: START + 150,
     detail: 'one sentence, "quoted", {braced}, \\ and NULL',
     ...over
   }
