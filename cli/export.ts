@@ -44,7 +44,7 @@ export async function exportCommand(args: string[]): Promise<void> {
     )
   const folder = options.out ?? join('.', `export-${nameOf(range.fromMs)}-${nameOf(range.toMs)}`)
   const log = { info: () => {}, warn: () => {}, error: () => {} }
-  const history = await openHistory({ databaseUrl, dataDir, log })
+  const history = await openHistory({ databaseUrl, dataDir, log, readsOnly: true })
   const bar = new ProgressBar(`exporting to ${folder}`, range.toMs - range.fromMs)
   try {
     let doneMs = range.fromMs

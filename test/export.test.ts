@@ -62,6 +62,7 @@ async function recorded(dataDir: string, databaseUrl = ''): Promise<HistoryStore
 t.test('crossbook export', async (t) => {
   const folder = t.testdir({
     away: {},
+    empty: { database: {} },
     broken: { database: { PG_VERSION: '9.6\n' } },
     file: '',
     full: { 'trades.parquet': {} }
@@ -192,6 +193,7 @@ t.test('crossbook export', async (t) => {
       [['--from', '5', '--to', '5'], /^crossbook: --from must be before --to$/],
       [[...range, '--format', 'xls'], /^crossbook: --format must be one of csv, parquet, ndjson$/],
       [range, /^crossbook: nothing was recorded in DATA_DIR away: /, { DATA_DIR: 'away' }],
+      [range, /^crossbook: the database of the history is empty or of an older /, { DATA_DIR: 'empty' }],
       [range, /^crossbook: the database in broken\/database cannot be opened: /, { DATA_DIR: 'broken' }],
       [range, /cannot be reached, ECONNREFUSED/, { DATABASE_URL: 'postgres://u:s3cret@127.0.0.1:1/d' }]
     ]

@@ -9,6 +9,7 @@ export interface OpeningOptions {
   log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
   now: () => number
   steadyNow: () => number
+  readsOnly?: boolean
 }
 
 const REOPEN_AFTER_MS = 5_000
@@ -87,13 +88,13 @@ export class Opening {
 
   /** Never rejects. */
   private async open(): Promise<void> {
-    const { databaseUrl, dataDir, log, now } = this.options
+    const { databaseUrl, dataDir, log, now, readsOnly = false } = this.options
     const { signal } = this.stopping
     try {
       // Only now: books are served before the database's client is read.
       const { openHistory } = await import('./storage/open-history.ts')
       signal.throwIfAborted()
-      const store = await openHistory({ databaseUrl, dataDir, log, now, signal })
+      const store = await openHistory({ databaseUrl, dataDir, log, now, signal, readsOnly })
       if (signal.aborted) {
         await store.close()
         return

@@ -71,8 +71,7 @@ export class ReplayHistory implements RecordedPast {
 }
 
 function openingOf({ dataDir, databaseUrl, log }: ReplayHistoryOptions): Opening | null {
-  const clocks = { now: Date.now, steadyNow: performance.now.bind(performance) }
-  if (dataDir !== null && holdsDatabase(dataDir))
-    return new Opening({ databaseUrl: '', dataDir, log, ...clocks })
-  return databaseUrl === '' ? null : new Opening({ databaseUrl, dataDir: '', log, ...clocks })
+  const rest = { log, now: Date.now, steadyNow: performance.now.bind(performance), readsOnly: true }
+  if (dataDir !== null && holdsDatabase(dataDir)) return new Opening({ databaseUrl: '', dataDir, ...rest })
+  return databaseUrl === '' ? null : new Opening({ databaseUrl, dataDir: '', ...rest })
 }

@@ -10,27 +10,50 @@ import { createHypertables } from './timescale.ts'
  * @throws {ConfigError} where a newer Crossbook has been at the database
  */
 export async function migrate(db: Kysely<Tables>, timescale: boolean): Promise<void> {
-  const migrations: Record<string, Migration> = {
-    '0001_first': { up: (on) => createAll(on, timescale) },
-    '0002_trades_heard_later': { up: addHeardAt },
-    '0003_venue_candles': { up: addVenueCandles },
-    '0004_gaps_decided_at': { up: addDecidedAt }
-  }
-  await refuseNewer(db, Object.keys(migrations))
+  const migrations = migrationsOf(timescale)
+  refuseNewer(await appliedTo(db), migrations)
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) throw error
 }
 
-async function refuseNewer(db: Kysely<Tables>, known: string[]): Promise<void> {
+/**
+ * Checks that the schema is what this code needs, and leaves it as it is.
+ *
+ * @throws {ConfigError} where it is not: an older or a newer Crossbook has been at the database, or none
+ */
+export async function assertMigrated(db: Kysely<Tables>): Promise<void> {
+  const migrations = migrationsOf(false)
+  const applied = await appliedTo(db)
+  refuseNewer(applied, migrations)
+  if (Object.keys(migrations).every((name) => applied.includes(name))) return
+  throw new ConfigError(
+    'the database of the history is empty or of an older Crossbook: start the gateway of this version on it once'
+  )
+}
+
+function migrationsOf(timescale: boolean): Record<string, Migration> {
+  return {
+    '0001_first': { up: (on) => createAll(on, timescale) },
+    '0002_trades_heard_later': { up: addHeardAt },
+    '0003_venue_candles': { up: addVenueCandles },
+    '0004_gaps_decided_at': { up: addDecidedAt }
+  }
+}
+
+async function appliedTo(db: Kysely<Tables>): Promise<string[]> {
   const { rows } = await sql<{ there: boolean }>`
     select to_regclass('kysely_migration') is not null as there`.execute(db)
-  if (!rows[0]?.there) return
+  if (!rows[0]?.there) return []
   const applied = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db)
-  const newer = applied.rows.find(({ name }) => !known.includes(name))
+  return applied.rows.map(({ name }) => name)
+}
+
+function refuseNewer(applied: readonly string[], known: Record<string, Migration>): void {
+  const newer = applied.find((name) => !(name in known))
   if (newer === undefined) return
   throw new ConfigError(
-    `the database of the history was changed by a newer Crossbook (${newer.name}): run that version, or another database`
+    `the database of the history was changed by a newer Crossbook (${newer}): run that version, or another database`
   )
 }
 

@@ -8,13 +8,16 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { lockDataDir } from '../../../services/history/storage/data-dir-lock.ts'
 import { EmbeddedDatabase } from '../../../services/history/storage/embedded-database.ts'
 import { judgeFailure } from '../../../services/history/storage/failures.ts'
 import { migrate } from '../../../services/history/storage/migrations.ts'
 import { openHistory } from '../../../services/history/storage/open-history.ts'
+import { openPglite } from '../../../services/history/storage/pglite-engine.ts'
+import { openPostgres } from '../../../services/history/storage/postgres-engine.ts'
 import { openSqlPool } from '../../../services/history/storage/sql-pool.ts'
+import { type Engine, onEachEngine } from '../../engines.ts'
 import { gapRow } from '../../fake-history.ts'
 
 const log = { info() {}, warn() {} }
@@ -219,6 +222,38 @@ t.test('a DATABASE_URL that cannot be used', async (t) => {
   await once(silent, 'close')
   t.match(await failed(`postgres://u:${secret}@127.0.0.1:${port}/d`), { code: 'HISTORY_UNAVAILABLE' })
 })
+
+t.test('who only reads leaves the schema as it is', (t) => onEachEngine(t, readOnly))
+
+async function readOnly(t: Test, { databaseUrl }: Engine): Promise<void> {
+  const place = { databaseUrl, dataDir: t.testdir({}), log }
+  const read = () => openHistory({ ...place, readsOnly: true })
+  const record = () => openHistory(place)
+  const ask = async (statement: string) => {
+    const { db, close } = await (databaseUrl === ''
+      ? openPglite(place.dataDir, log)
+      : openPostgres(databaseUrl))
+    const { rows } = await sql.raw(statement).execute(db)
+    await close()
+    return rows
+  }
+  const tables = () => ask(`select from pg_class where relnamespace = 'public'::regnamespace`)
+  const refused = { code: 'CONFIG_INVALID', message: /start the gateway of this version on it once$/ }
+  await t.rejects(read(), refused, 'an empty database')
+  t.strictSame(await tables(), [])
+  await (await record()).close()
+  await ask('drop table venue_candles')
+  await ask(`delete from kysely_migration where name = '0003_venue_candles'`)
+  const before = (await tables()).length
+  await t.rejects(read(), refused, 'one of an older version')
+  t.equal((await tables()).length, before)
+  await (await record()).close()
+  const store = await read()
+  t.strictSame(await store.sessions(RANGE), [])
+  await store.close()
+  await ask(`insert into kysely_migration values ('9999_later', '2999-01-01')`)
+  await t.rejects(read(), { code: 'CONFIG_INVALID', message: /newer Crossbook \(9999_later\)/ })
+}
 
 const server = process.env.TEST_DATABASE_URL ?? ''
 t.test('PostgreSQL', { skip: server === '' && 'TEST_DATABASE_URL is not set' }, async (t) => {
