@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Gateway } from '../faults/gateway.ts'
+import { CrossbookProcess } from '../faults/process.ts'
 import { Venues } from '../faults/venues.ts'
 import type {
   BookAtInstant,
@@ -70,6 +72,7 @@ async function replayed(t: Test, { engine, databaseUrl }: Engine): Promise<void>
     t.strictSame(await ask(replay, book), before.get(book))
     const { status, text } = await ask(replay, `${id}/snapshots`)
     t.match([status, text], [503, /is in use by process \d+/])
+    t.notMatch(text, /retry/, 'it is not tried again, and in the way of the next gateway')
     t.equal((await replay.process.stop()).code, 0)
   })
   t.equal((await recorder.process.stop()).code, 0)
@@ -79,6 +82,21 @@ async function replayed(t: Test, { engine, databaseUrl }: Engine): Promise<void>
     for (const name of ['one', 'two']) {
       const replay = await started(name, { DATABASE_URL: databaseUrl }, ['--replay', dataDir])
       t.ok(await replay.untilReady())
+      if (engine === 'pglite') {
+        const settings = { ...venues.settings(), PORT: '0', DATA_DIR: dataDir }
+        const { child } = new CrossbookProcess('replay-history-refused', ['serve'], settings)
+        t.teardown(() => child.kill('SIGKILL'))
+        let said = ''
+        child.stderr?.on('data', (chunk) => {
+          said += chunk
+        })
+        const [code] = await once(child, 'close')
+        t.match(
+          [code, said],
+          [1, /is in use by process \d+: /],
+          'a gateway would have no database for its rows'
+        )
+      }
       for (const [path, answer] of before) t.strictSame(await ask(replay, path), answer, path)
       const others = ids.flatMap((id) => [`${id}/latest`, `${id}/candles?from=${fromMs}&interval=1m`])
       const texts = await Promise.all(others.map(async (path) => ask(replay, path)))

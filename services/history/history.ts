@@ -23,7 +23,7 @@ import { Pruner } from './pruner.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
 import { readRecordedCoverage } from './read/recorded-coverage.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
-import { assertDataDir, DATABASE_FOLDER } from './storage/data-dir.ts'
+import { assertDataDir, DATABASE_FOLDER, JOURNAL_FOLDER } from './storage/data-dir.ts'
 import { lockDataDir } from './storage/data-dir-lock.ts'
 import { currentState, type StateBytes } from './warm-file.ts'
 import { loadWarmState, type WarmMarkets, WarmStateWriter } from './warm-state.ts'
@@ -63,7 +63,6 @@ export interface HistoryStatus {
   journals: Record<string, JournalWriterStatus>
 }
 
-const JOURNALS = 'journal'
 const MEGABYTE = 1_000_000
 /** Of which the limit of the journals is made: only whole ones are deleted. */
 const SEGMENTS_AT_LEAST = 32
@@ -101,9 +100,9 @@ export class History implements HistoryReader {
     const { store, settings, venues, fetchTrades, fetchCandles, log, now, steadyNow, random } = this.options
     const folder = this.journalFolder
     const { DATABASE_URL: databaseUrl, DATA_DIR: dataDir } = settings
-    const journals = ['.', BOOKS, ...venues].map((name) => join(JOURNALS, name))
+    const journals = ['.', BOOKS, ...venues].map((name) => join(JOURNAL_FOLDER, name))
     assertDataDir(dataDir, databaseUrl === '' ? [...journals, DATABASE_FOLDER] : journals)
-    this.unlock = lockDataDir(dataDir, JOURNALS)
+    this.unlock = lockDataDir(dataDir, JOURNAL_FOLDER)
     this.opening = new Opening({ databaseUrl, dataDir, log, now, steadyNow })
     this.pruner = new Pruner({ folder, settings, opening: this.opening, log, now })
     const journal = (name: string, venue: Venue | null, onHole = () => {}) => {
@@ -251,7 +250,7 @@ export class History implements HistoryReader {
   }
 
   private get journalFolder(): string {
-    return join(this.options.settings.DATA_DIR, JOURNALS)
+    return join(this.options.settings.DATA_DIR, JOURNAL_FOLDER)
   }
 
   private tellUnwritten(rows: number): void {

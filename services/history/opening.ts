@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { HistoryUnavailableError } from '../errors.ts'
+import { ConfigError, HistoryUnavailableError } from '../errors.ts'
 import type { HistoryStore } from './records.ts'
 
 export interface OpeningOptions {
@@ -18,9 +18,12 @@ const WAITED_FOR_MS = 30_000
 /** An attempt under way ends within this time when we stop. */
 const ENDS_WITHIN_MS = 5_000
 
-/** Opens the database in the background, over and over until it is: it may be on its way, as the gateway is. */
+/**
+ * Opens the database in the background, over and over until it is: it may be on its way, as the gateway is. Who reads only
+ * gives up where it is refused, and gets in nobody's way later.
+ */
 export class Opening {
-  /** Rejects when we stop before. */
+  /** Rejects when we stop before, or give up. */
   readonly store: Promise<HistoryStore>
   private readonly options: OpeningOptions
   private readonly stopping = new AbortController()
@@ -28,6 +31,7 @@ export class Opening {
   private found: HistoryStore | null = null
   private lastError: string | null = 'it is being opened'
   private hasTried = false
+  private gaveUp = false
   private attempt: Promise<void> = Promise.resolve()
   private timer: NodeJS.Timeout | null = null
   private startedAt: number | null = null
@@ -49,6 +53,11 @@ export class Opening {
   /** Why it is not open; null once it is. */
   get error(): string | null {
     return this.lastError
+  }
+
+  /** True once it is not tried again. */
+  get hasGivenUp(): boolean {
+    return this.gaveUp
   }
 
   /** True until the first attempt ends, one way or the other. */
@@ -107,6 +116,15 @@ export class Opening {
       if (signal.aborted) return
       this.hasTried = true
       this.lastError = error instanceof Error ? error.message : String(error)
+      if (readsOnly && error instanceof ConfigError) {
+        this.gaveUp = true
+        this.settle?.given(error)
+        log.error(
+          { error: this.lastError },
+          'the database of the history cannot be opened, and is not tried again'
+        )
+        return
+      }
       log.error({ error: this.lastError }, 'the database of the history cannot be opened: it is tried again')
       this.timer = setTimeout(() => {
         this.attempt = this.open()

@@ -22,7 +22,8 @@ export interface ReplayHistoryOptions {
 
 /**
  * The history of a folder that is replayed: the book log beside the journals, and the rows in the folder's database. That
- * is opened in the background, over and over until it is; the books of the replay do not wait for it.
+ * is opened in the background, and the books of the replay do not wait for it. Where it is refused, as by a gateway that
+ * records there, there are no rows.
  */
 export class ReplayHistory implements RecordedPast {
   readonly log: JournalReader
@@ -45,8 +46,8 @@ export class ReplayHistory implements RecordedPast {
         'no database is beside the journals that are replayed, and DATABASE_URL is not set: only books can be asked for',
         false
       )
-    const { opened, error } = this.opening
-    if (opened === null) throw new HistoryUnavailableError(error ?? 'it is being opened')
+    const { opened, error, hasGivenUp } = this.opening
+    if (opened === null) throw new HistoryUnavailableError(error ?? 'it is being opened', !hasGivenUp)
     return opened
   }
 

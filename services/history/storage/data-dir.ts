@@ -5,6 +5,9 @@ import { ConfigError } from '../../errors.ts'
 /** Of a data folder, where the embedded database is. */
 export const DATABASE_FOLDER = 'database'
 
+/** Of a data folder, where the journals are; a gateway that records locks it for as long as it runs. */
+export const JOURNAL_FOLDER = 'journal'
+
 /** True where an embedded database was made in a folder; opening one makes it. */
 export function holdsDatabase(dataDir: string): boolean {
   return existsSync(join(dataDir, DATABASE_FOLDER))

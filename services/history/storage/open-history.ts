@@ -17,8 +17,11 @@ export interface OpenHistoryOptions {
   log: HistoryLog
   now?: () => number
   /** Ends the opening of an embedded database where it is: what was begun is gone on with the next time. */
-  signal?: AbortSignal
-  /** For who reads what others recorded: its schema is left as it is, and one that is not of this version is refused. */
+  signal?: AbortSignal | undefined
+  /**
+   * For who reads what others recorded: its schema is left as it is, and one that is not of this version is refused. With
+   * PGlite no gateway starts on `dataDir` meanwhile.
+   */
   readsOnly?: boolean
 }
 
@@ -38,7 +41,9 @@ export async function openHistory({
   readsOnly = false
 }: OpenHistoryOptions): Promise<HistoryStore> {
   const begunAtMs = now()
-  const engine = databaseUrl === '' ? await openPglite(dataDir, log, signal) : await openPostgres(databaseUrl)
+  const engine = await (databaseUrl === ''
+    ? openPglite(dataDir, log, { signal, readsOnly })
+    : openPostgres(databaseUrl))
   try {
     if (readsOnly) await assertMigrated(engine.db)
     else await bringForward(engine, log)

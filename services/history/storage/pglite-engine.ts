@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { ConfigError } from '../../errors.ts'
-import { DATABASE_FOLDER, makeFolder } from './data-dir.ts'
+import { DATABASE_FOLDER, JOURNAL_FOLDER, makeFolder } from './data-dir.ts'
 import { lockDataDir } from './data-dir-lock.ts'
 import { EmbeddedDatabase } from './embedded-database.ts'
 import type { Engine } from './engine.ts'
-import type { HistoryLog } from './open-history.ts'
+import type { HistoryLog, OpenHistoryOptions } from './open-history.ts'
 import { openSqlPool } from './sql-pool.ts'
 
 const CONNECT_LIMIT_MS = 10_000
@@ -18,15 +18,26 @@ const ROWS_PER_CHECKPOINT = 50_000
  *
  * @throws {ConfigError} where another process has it, or it cannot be opened or written
  */
-export async function openPglite(dataDir: string, log: HistoryLog, signal?: AbortSignal): Promise<Engine> {
-  const unlock = lockDataDir(dataDir)
+export async function openPglite(
+  dataDir: string,
+  log: HistoryLog,
+  { signal, readsOnly = false }: Pick<OpenHistoryOptions, 'signal' | 'readsOnly'> = {}
+): Promise<Engine> {
+  const locks: (() => void)[] = []
+  const unlock = () => {
+    for (const release of locks) release()
+  }
   const folder = join(dataDir, DATABASE_FOLDER)
   let embedded: EmbeddedDatabase
   try {
+    // A gateway that started beside a reader would have no database for its rows until that ends: it is refused.
+    if (readsOnly) locks.push(lockDataDir(dataDir, JOURNAL_FOLDER))
+    locks.push(lockDataDir(dataDir))
     makeFolder(folder)
     embedded = await EmbeddedDatabase.start(folder, log, signal)
   } catch (error) {
     unlock()
+    if (error instanceof ConfigError) throw error
     const why = error instanceof Error ? error.message : String(error)
     throw new ConfigError(`the database in ${folder} cannot be opened: ${why}`)
   }
