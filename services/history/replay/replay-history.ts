@@ -13,7 +13,7 @@ export interface ReplayHistoryOptions {
   folder: string
   /** Where the database of the same recording may be; null where only journals were given. */
   dataDir: string | null
-  /** PostgreSQL to read from where `dataDir` holds no database; empty for none. */
+  /** PostgreSQL to read from, whatever `dataDir` holds; empty for none. */
   databaseUrl: string
   /** Of the replay. */
   now: () => number
@@ -21,9 +21,9 @@ export interface ReplayHistoryOptions {
 }
 
 /**
- * The history of a folder that is replayed: the book log beside the journals, and the rows in the folder's database. That
- * is opened in the background, and the books of the replay do not wait for it. Where it is refused, as by a gateway that
- * records there, there are no rows.
+ * The history of a folder that is replayed: the book log beside the journals, and the rows in the database that was
+ * recorded into, which is chosen as a gateway chooses it. That is opened in the background, and the books of the replay do
+ * not wait for it. Where it is refused, as by a gateway that records there, there are no rows.
  */
 export class ReplayHistory implements RecordedPast {
   readonly log: JournalReader
@@ -73,6 +73,8 @@ export class ReplayHistory implements RecordedPast {
 
 function openingOf({ dataDir, databaseUrl, log }: ReplayHistoryOptions): Opening | null {
   const rest = { log, now: Date.now, steadyNow: performance.now.bind(performance), readsOnly: true }
-  if (dataDir !== null && holdsDatabase(dataDir)) return new Opening({ databaseUrl: '', dataDir, ...rest })
-  return databaseUrl === '' ? null : new Opening({ databaseUrl, dataDir: '', ...rest })
+  if (databaseUrl === '' && (dataDir === null || !holdsDatabase(dataDir))) return null
+  const database = databaseUrl === '' ? `PGlite in ${dataDir}` : 'DATABASE_URL'
+  log.info({ database }, 'rows of the history are read from here')
+  return new Opening({ databaseUrl, dataDir: dataDir ?? '', ...rest })
 }

@@ -9,11 +9,11 @@ import { openHistory } from '../../../services/history/storage/open-history.ts'
 const log = { info() {}, warn() {}, error() {} }
 
 /** Returns the history of a replay once its database is open, or was tried in vain. */
-async function replayed(t: Test, dataDir: string): Promise<ReplayHistory> {
+async function replayed(t: Test, dataDir: string, databaseUrl = ''): Promise<ReplayHistory> {
   const history = new ReplayHistory({
     folder: join(dataDir, 'journal'),
     dataDir,
-    databaseUrl: '',
+    databaseUrl,
     now: Date.now,
     log
   })
@@ -45,6 +45,11 @@ t.test('the history of a replay', async (t) => {
     t.throws(() => lockDataDir(dataDir, 'journal'), { code: 'CONFIG_INVALID', message: /in use by process/ })
     await history.stop()
     lockDataDir(dataDir, 'journal')()
+  })
+
+  await t.test('is read from DATABASE_URL where that is set, as a gateway does', async (t) => {
+    const history = await replayed(t, dataDir, 'postgres://nobody@127.0.0.1:1/none')
+    t.throws(() => history.store, { code: 'HISTORY_UNAVAILABLE', message: /ECONNREFUSED/ })
   })
 
   await t.test('leaves a database of another version as it is', async (t) => {
