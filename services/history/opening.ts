@@ -103,7 +103,15 @@ export class Opening {
       // Only now: books are served before the database's client is read.
       const { openHistory } = await import('./storage/open-history.ts')
       signal.throwIfAborted()
-      const store = await openHistory({ databaseUrl, dataDir, log, now, signal, readsOnly })
+      const store = await openHistory({
+        databaseUrl,
+        dataDir,
+        log,
+        now,
+        signal,
+        readsOnly,
+        keepsGatewaysOut: readsOnly
+      })
       if (signal.aborted) {
         await store.close()
         return

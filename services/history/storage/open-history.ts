@@ -18,11 +18,13 @@ export interface OpenHistoryOptions {
   now?: () => number
   /** Ends the opening of an embedded database where it is: what was begun is gone on with the next time. */
   signal?: AbortSignal | undefined
-  /**
-   * For who reads what others recorded: its schema is left as it is, and one that is not of this version is refused. With
-   * PGlite no gateway starts on `dataDir` meanwhile.
-   */
+  /** For who reads what others recorded: its schema is left as it is, and one that is not of this version is refused. */
   readsOnly?: boolean
+  /**
+   * With PGlite no gateway starts on `dataDir` meanwhile: for who has it for long. It would have no database for its rows,
+   * and more would wait than it has room for.
+   */
+  keepsGatewaysOut?: boolean
 }
 
 /**
@@ -38,11 +40,12 @@ export async function openHistory({
   log,
   now = Date.now,
   signal,
-  readsOnly = false
+  readsOnly = false,
+  keepsGatewaysOut = false
 }: OpenHistoryOptions): Promise<HistoryStore> {
   const begunAtMs = now()
   const engine = await (databaseUrl === ''
-    ? openPglite(dataDir, log, { signal, readsOnly })
+    ? openPglite(dataDir, log, { signal, keepsGatewaysOut })
     : openPostgres(databaseUrl))
   try {
     if (readsOnly) await assertMigrated(engine.db)

@@ -21,7 +21,7 @@ const ROWS_PER_CHECKPOINT = 50_000
 export async function openPglite(
   dataDir: string,
   log: HistoryLog,
-  { signal, readsOnly = false }: Pick<OpenHistoryOptions, 'signal' | 'readsOnly'> = {}
+  { signal, keepsGatewaysOut = false }: Pick<OpenHistoryOptions, 'signal' | 'keepsGatewaysOut'> = {}
 ): Promise<Engine> {
   const locks: (() => void)[] = []
   const unlock = () => {
@@ -30,8 +30,7 @@ export async function openPglite(
   const folder = join(dataDir, DATABASE_FOLDER)
   let embedded: EmbeddedDatabase
   try {
-    // A gateway that started beside a reader would have no database for its rows until that ends: it is refused.
-    if (readsOnly) locks.push(lockDataDir(dataDir, JOURNAL_FOLDER))
+    if (keepsGatewaysOut) locks.push(lockDataDir(dataDir, JOURNAL_FOLDER))
     locks.push(lockDataDir(dataDir))
     makeFolder(folder)
     embedded = await EmbeddedDatabase.start(folder, log, signal)
