@@ -242,8 +242,8 @@ async function readOnly(t: Test, { databaseUrl }: Engine): Promise<void> {
   await t.rejects(read(), refused, 'an empty database')
   t.strictSame(await tables(), [])
   await (await record()).close()
-  await ask('drop table venue_candles')
-  await ask(`delete from kysely_migration where name = '0003_venue_candles'`)
+  await ask('alter table gaps drop column decided_at_ms')
+  await ask(`delete from kysely_migration where name = '0004_gaps_decided_at'`)
   const before = (await tables()).length
   await t.rejects(read(), refused, 'one of an older version')
   t.equal((await tables()).length, before)
