@@ -51,6 +51,7 @@ export class KalshiPoller {
   /** Whether the venue may serve books in batches to us. */
   private hasBatches = true
   private lastRoundMs = 0
+  private hadRound = false
   /** The round under way: when it began, its books, and those that it has had. */
   private round = { startedAtMs: 0, books: 0, taken: 0, expectedMs: 0 }
   /** Slots that were asked for at least once, with or without success. */
@@ -68,8 +69,9 @@ export class KalshiPoller {
     this.books = new PolledBooks(options.table)
   }
 
-  /** True once every market has been asked for. */
+  /** True once every market has been asked for, those aside that came while the first round was under way. */
   get isSettled(): boolean {
+    if (this.hadRound) return true
     for (const { slot } of this.options.markets()) if (!this.asked.has(slot)) return false
     return true
   }
@@ -98,6 +100,7 @@ export class KalshiPoller {
       if (this.hasBatches) await this.batchRound(queue)
       if (!this.hasBatches) await this.singleRound(queue)
       this.lastRoundMs = steadyNow() - startedAtMs
+      this.hadRound ||= queue.length > 0
       // Before the first discovery there is nothing to poll, and after it nothing to wait for.
       await this.pause(queue.length === 0 ? MIN_ROUND_MS : Math.max(intervalMs - this.lastRoundMs, 1))
     }

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { KalshiPoller } from '../../../services/kalshi/poller.ts'
 import { KalshiRest } from '../../../services/kalshi/rest.ts'
 import { SnapshotStore } from '../../../services/snapshots/store.ts'
+import type { ServedMarket } from '../../../services/venue/catalogue.ts'
 import { Counters } from '../../../services/venue/counters.ts'
 import { market } from '../../helper.ts'
 
@@ -20,11 +21,12 @@ async function poll(t: Test, answer: (path: string) => [number, unknown], books 
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const store = new SnapshotStore({ capacityMarkets: 32, capacityLevels: 1024 })
-  const served = Array.from({ length: books }, (_, n) => {
-    const record = store.put(market(n + 1), '')
-    if (record === null) throw new Error('the store is full')
-    return record
-  })
+  const served: ServedMarket[] = []
+  const list = () => {
+    const record = store.put(market(served.length + 1), '')
+    if (record !== null) served.push(record)
+  }
+  while (served.length < books) list()
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const rest = new KalshiRest({ base, signer: () => ({ 'kalshi-access-key': 'k' }), random: () => 0 })
   const counters = new Counters()
@@ -46,7 +48,7 @@ async function poll(t: Test, answer: (path: string) => [number, unknown], books 
   })
   poller.start()
   const states = () => served.map(({ slot }) => store.books.verdicts.reason(slot))
-  return { poller, counters, states, drifts }
+  return { poller, counters, states, drifts, list }
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -117,6 +119,18 @@ t.test(
     await until(() => states().every((reason) => reason === null))
   }
 )
+
+t.test('readiness does not wait for markets that come all the time', async (t) => {
+  let list = () => {}
+  const polled = await poll(t, (path) => {
+    if (path === '/markets/orderbooks') return [404, {}]
+    list()
+    return [200, BOOK]
+  })
+  list = polled.list
+  await until(() => polled.poller.isSettled)
+  t.ok(polled.states().includes('awaiting_snapshot'), 'the newest was not asked for yet')
+})
 
 t.test('a long first round calls no book overdue that it has had', async (t) => {
   const answer = (path: string): [number, unknown] =>
