@@ -13,7 +13,7 @@ import { parseCommand } from './usage.ts'
 
 const HELP = `Usage: crossbook demo [options]
 
-Runs the gateway against simulated venues in this process: no keys, no internet, no database.
+Runs the gateway against simulated venues in this process: no keys, no internet, no server of a database.
 Every setting of the environment holds, save those that say where the venues are and where to record: what is recorded
 is deleted at the end, unless --keep names a folder for it.
 

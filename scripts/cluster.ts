@@ -26,8 +26,19 @@ interface Member {
   child: ChildProcess
 }
 
+const USAGE = `Usage: npm run cluster -- [options]
+
+Runs a cluster on this machine against the Redis at REDIS_URL (${REDIS_URL}), until SIGINT or SIGTERM.
+
+  --markets N    markets a venue (500)
+  --rate N       happenings a second, both venues together (2000)
+  --ingests N    ingest processes (2)
+  --replicas N   replicas (2)
+  --help         this text`
+
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     markets: { type: 'string', default: '500' },
     rate: { type: 'string', default: '2000' },
     ingests: { type: 'string', default: '2' },
@@ -35,6 +46,12 @@ const { values } = parseArgs({
   }
 })
 
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+
+const CLUSTER_NAME = `cluster-${process.pid}`
 const children: ChildProcess[] = []
 let isEnding = false
 
@@ -66,12 +83,26 @@ async function start(name: string, settings: Record<string, string>): Promise<Me
   return { name, url: `http://127.0.0.1:${port}`, child }
 }
 
-/** Says in one sentence why there is no cluster, before anything is started. */
-async function assertRedis(): Promise<void> {
+/** Returns a connection that is there, or was waited for long enough. */
+async function connect(): Promise<RedisLink> {
   const redis = new RedisLink({ url: REDIS_URL, name: 'crossbook-cluster', log: { info() {}, warn() {} } })
   redis.start()
   const untilMs = performance.now() + REDIS_TIMEOUT_MS
   while (!redis.isReady && performance.now() < untilMs) await sleep(20)
+  return redis
+}
+
+/** The next cluster has another name: nobody else would ever delete what this one kept. */
+async function deleteKeys(): Promise<void> {
+  const redis = await connect()
+  const keys = redis.isReady ? ((await redis.call('KEYS', `{${CLUSTER_NAME}/*}:*`)) as Buffer[]) : []
+  if (keys.length > 0) await redis.call('UNLINK', ...keys)
+  await redis.stop()
+}
+
+/** Says in one sentence why there is no cluster, before anything is started. */
+async function assertRedis(): Promise<void> {
+  const redis = await connect()
   const { state, lastError } = redis.status
   await redis.stop()
   if (state === 'ready') return
@@ -102,6 +133,7 @@ async function end(): Promise<void> {
   for (const child of living) child.kill('SIGTERM')
   await Promise.race([gone, sleep(END_TIMEOUT_MS)])
   for (const child of living) child.kill('SIGKILL')
+  await deleteKeys().catch((error) => console.error(`what Redis keeps of it was not deleted: ${error}`))
   process.exit(0)
 }
 
@@ -112,7 +144,7 @@ const venues = await startVenues()
 const settings = {
   ...gatewaySettings(venues),
   REDIS_URL,
-  CLUSTER_NAME: `cluster-${process.pid}`,
+  CLUSTER_NAME,
   MAX_MARKETS_PER_VENUE: values.markets
 }
 const members: Member[] = []

@@ -296,6 +296,37 @@ t.test('a venue that cannot be reached does not stop the gateway; secrets stay o
   t.notMatch(log, /my-key-id/)
 })
 
+t.test(
+  'simulated venues write the settings of a gateway that reads them, over nothing that is there',
+  async (t) => {
+    const folder = t.testdir()
+    const env = join(folder, '.env')
+    const simulate = ['simulate', '--port', '0', '--markets', '3', '--env', env]
+    const venues = spawn(process.execPath, [PROGRAM, ...simulate], {
+      env: { PATH: process.env.PATH ?? '' },
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+    t.teardown(() => venues.kill('SIGKILL'))
+    await printed(venues, /Stop with Ctrl-C/)
+    const gateway = spawn(process.execPath, [PROGRAM, 'serve'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '', PORT: '0', HISTORY: 'off' },
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
+    t.teardown(() => gateway.kill('SIGKILL'))
+    const [address] =
+      /http:\/\/127\.0\.0\.1:\d+/.exec(await printed(gateway, /Server listening at \S+"/)) ?? []
+    while ((await fetch(`${address}/v1/readyz`)).status !== 200) await sleep(20)
+    const { venues: read } = (await (await fetch(`${address}/v1/healthz`)).json()) as Health
+    t.match(read, [{ source: 'websocket' }, { source: 'websocket' }], 'with the key')
+    t.match(await crossbook(simulate), {
+      code: 1,
+      stdout: '',
+      stderr: /cannot be written: it is there already\n$/
+    })
+  }
+)
+
 t.test('the demo prints its addresses, serves live books of both venues, and ends on SIGTERM', async (t) => {
   const folder = t.testdir({ temporary: {} })
   const temporary = join(folder, 'temporary')

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { freePort } from '../faults/process.ts'
 import type { MarketAggregate } from '../schemas/market.ts'
-import { NO_REDIS_SERVER, OwnRedis, until } from './services/replication/real-redis.ts'
+import { inspector, NO_REDIS_SERVER, OwnRedis, until } from './services/replication/real-redis.ts'
 
 /** What `npm run cluster` runs. */
 const SCRIPT = ['--import', 'tsx', 'scripts/cluster.ts']
@@ -72,6 +72,8 @@ t.test(
       'and nothing of it is left'
     )
     t.notMatch(printed.text, /has ended/, 'no process ended by itself')
+    const left = await inspector(t, redis.url).keys('{cluster-*')
+    t.same(left, [], 'nor of what was only its own in Redis')
   }
 )
 
