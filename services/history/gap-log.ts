@@ -1,6 +1,7 @@
 import type { Venue } from '../../schemas/common.ts'
 import { reasonBits, SOURCES, type VerdictReason } from '../integrity/verdict.ts'
 import type { SnapshotStore } from '../snapshots/store.ts'
+import { hasEnded } from '../venue/catalogue.ts'
 import type { GapNote } from '../venue/wire-tap.ts'
 import type { GapRecord, GapRecovery } from './records.ts'
 
@@ -130,11 +131,13 @@ export class GapLog {
     const { store } = this.options
     const { books } = gap
     const { verdicts } = store.books
-    const isServed = store.at(slot)?.id === books.get(slot)
-    if (isServed && ((verdicts.reasons[slot] as number) & gap.waitsFor) !== 0) return
+    const record = store.at(slot)
+    // One that has ended is served on, but no book comes for it any more.
+    const isAwaited = record?.id === books.get(slot) && record !== undefined && !hasEnded(record.market)
+    if (isAwaited && ((verdicts.reasons[slot] as number) & gap.waitsFor) !== 0) return
     books.delete(slot)
     this.unfollow(slot, gap)
-    if (isServed) {
+    if (isAwaited) {
       const source = SOURCES[verdicts.source[slot] as number]
       gap.recoveredBy = source === 'websocket' ? 'snapshot' : 'rest'
     }

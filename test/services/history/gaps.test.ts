@@ -111,6 +111,18 @@ t.test(
   }
 )
 
+t.test('a market that has ended holds no gap open: no book comes for it any more', async (t) => {
+  const { store, log, slots, at, raise, rows } = logged()
+  raise('disconnected', ...slots)
+  log.note(note({ kind: 'disconnected', slots }))
+  store.patch(market(0).id, { status: 'closed' })
+  at.ms = 400
+  for (const slot of slots.slice(1)) store.books.resynced(slot)
+  log.check(2_000)
+  t.match(rows(), [{ endedAtMs: 400, recoveredBy: 'snapshot' }])
+  t.equal(log.size, 0)
+})
+
 t.test('a market that leaves before its book came back stays unrecovered', async (t) => {
   const { store, log, slots, at, raise, rows } = logged()
   raise('hash_mismatch', ...slots)
