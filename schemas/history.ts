@@ -375,7 +375,10 @@ export type CandleHistory = Static<typeof CandleHistorySchema>
 
 const BookProofSchema = Type.Object(
   {
-    proven: Type.Boolean({ description: 'Whether every change since the base is known, in order' }),
+    proven: Type.Boolean({
+      description:
+        'Whether the book was streamed and not in doubt, and every change since the base is known, in order'
+    }),
     base: Type.Object(
       {
         at: dateTime('Our clock when it was the whole book'),
@@ -404,7 +407,11 @@ const BookProofSchema = Type.Object(
         {
           from: dateTime('Start'),
           to: nullable(dateTime('End; null while it goes on')),
-          reason: Type.String({ description: 'What is missing there: a stable code such as journal_hole' })
+          reason: Type.String({
+            description:
+              'What is missing there, or why the book was in doubt: a stable code such as journal_hole. polled: it ' +
+              'was only polled, and is not known between two polls'
+          })
         },
         { additionalProperties: false, description: 'The stretch that keeps the book from being proved' }
       )

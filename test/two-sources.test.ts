@@ -159,5 +159,10 @@ async function onlyPolls(t: Test, { databaseUrl }: Engine): Promise<void> {
     const { intervals } = await ask<MarketCoverage>(`/${id}/coverage?from=0`)
     t.notOk(intervals.some(({ kind }) => kind === 'verified'))
     t.match(intervals.at(-1), { kind: 'degraded', reason: 'polled' })
+    const book = `/${id}/book?asOf=${Date.parse(intervals.at(-1)?.to as string) - 1}`
+    t.match(await ask(book), { statusCode: 409, code: 'BOOK_UNPROVEN', message: /: polled from / })
+    t.match(await ask(`${book}&allowDegraded=true`), {
+      proof: { proven: false, verdict: { state: 'live' }, hole: { reason: 'polled' } }
+    })
   }
 }

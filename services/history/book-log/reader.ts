@@ -31,8 +31,9 @@ export class BookLogReader {
   }
 
   /**
-   * Returns the book of an instant, all changes of that millisecond included. It is proved when nothing is missing from
-   * its base up to the first record after that instant: until one is there, what was quiet may as well have died.
+   * Returns the book of an instant, all changes of that millisecond included. It is proved when it was streamed and
+   * not in doubt, and nothing is missing from its base up to the first record after that instant: until one is there,
+   * what was quiet may as well have died.
    *
    * @throws {BookUnknownError} where the market was not served then, as far as the log says
    */

@@ -1,19 +1,18 @@
 import {
   REASONS,
-  reasonBits,
+  SOURCES,
   stateOf,
   type VerdictReason,
+  type VerdictSource,
   type VerdictState
 } from '../../integrity/verdict.ts'
 import { NO, YES } from '../../orderbook/arena.ts'
+import { coverageOf } from '../coverage.ts'
 import type { JournalHole, JournalRecord } from '../journal/record.ts'
 import type { ProofHole } from '../read/reader.ts'
 import { ALIVE, ChangeCursor, type ChangeHead, SIGN_SLOT, STARTED } from './change-buffer.ts'
 import { type BookCheckpoint, numberOf, parseCheckpoint } from './checkpoint.ts'
 import { RebuiltBook } from './rebuilt-book.ts'
-
-/** With no other reasons a book is right: the market does not trade, and this is what rests or rested there. */
-const OF_THE_MARKET = reasonBits(['market_settled', 'market_closed', 'venue_paused', 'not_open'])
 
 /** A record's place in the log. */
 export interface LogEntry {
@@ -33,7 +32,7 @@ export class BookReplay {
   head: ChangeHead | null = null
   /** Why the book is none that the log proves, since the last checkpoint. */
   private broken: ProofHole | null = null
-  /** Since when the book's own verdict says that it may be wrong. */
+  /** Since when the book's own verdict says that it may be wrong, or that it is only polled. */
   private doubtfulSinceMs: number | null = null
   /** Time of the last record of any kind. */
   lastAtMs = Number.NEGATIVE_INFINITY
@@ -82,8 +81,10 @@ export class BookReplay {
     if (broken !== null || head === null || baseAtMs === null) return broken
     if (book.print(YES) !== head.yesPrint || book.print(NO) !== head.noPrint)
       return { fromMs: baseAtMs, toMs: null, reason: 'print_mismatch' }
-    if (this.doubtfulSinceMs === null) return null
-    return { fromMs: this.doubtfulSinceMs, toMs: null, reason: firstReason(head.reasons & ~OF_THE_MARKET) }
+    const doubt = doubtOf(head)
+    return doubt === null || this.doubtfulSinceMs === null
+      ? null
+      : { fromMs: this.doubtfulSinceMs, toMs: null, reason: doubt }
   }
 
   private takeChanges(body: Buffer, atMs: number, onChange: () => void): void {
@@ -139,7 +140,7 @@ export class BookReplay {
 
   private become(head: ChangeHead, atMs: number): void {
     this.head = head
-    if ((head.reasons & ~OF_THE_MARKET) === 0) this.doubtfulSinceMs = null
+    if (doubtOf(head) === null) this.doubtfulSinceMs = null
     else this.doubtfulSinceMs ??= atMs
   }
 
@@ -167,6 +168,11 @@ export function entryOf({ kind, body }: JournalRecord): LogEntry | null {
 /** The most important of some reasons. */
 function firstReason(reasons: number): VerdictReason {
   return (REASONS[31 - Math.clz32(reasons & -reasons)] as (typeof REASONS)[number])[0]
+}
+
+/** Returns why coverage does not count a book as verified, so that both say the same of one instant; null if it does. */
+function doubtOf({ reasons, source }: ChangeHead): string | null {
+  return coverageOf(reasons, SOURCES[source] as VerdictSource, true).reason
 }
 
 function headOf({ slot, version, reasons, source, yesPrint, noPrint }: BookCheckpoint): ChangeHead {

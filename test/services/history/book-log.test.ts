@@ -11,7 +11,7 @@ import { BookLogWriter } from '../../../services/history/book-log/writer.ts'
 import { JournalReader } from '../../../services/history/journal/reader.ts'
 import { JournalWriter } from '../../../services/history/journal/writer.ts'
 import type { RecordedLevel } from '../../../services/history/records.ts'
-import type { VerdictReason } from '../../../services/integrity/verdict.ts'
+import type { VerdictReason, VerdictSource } from '../../../services/integrity/verdict.ts'
 import { ONE_E4 } from '../../../services/numbers/decimal.ts'
 import { NO, type Outcome, YES } from '../../../services/orderbook/arena.ts'
 import { LevelList } from '../../../services/orderbook/levels.ts'
@@ -253,6 +253,38 @@ t.test('a doubtful book is given back, with the doubt as its hole', async (t) =>
     hole: { fromMs: START_MS + 10, reason: 'sequence_gap' }
   })
   t.match(await reader.bookAt(id(1), START_MS + 35), { state: 'halted', proven: true })
+})
+
+t.test('a book that is only polled is not proved between two polls, though it is live', async (t) => {
+  const { store, clock, writer, reader, serve } = await logged()
+  const slot = serve(id(1))
+  const { books } = store
+  const become = (source: VerdictSource, change: () => void = () => {}) => {
+    clock.ms += 10
+    books.setSource(slot, source)
+    change()
+    books.touch(slot)
+  }
+  become('poll')
+  become('poll', () => books.arena.setLevel(slot, YES, 4_000, 6))
+  become('poll', () => books.raise(slot, 'poll_overdue'))
+  become('poll', () => books.resynced(slot))
+  become('poll', () => books.raise(slot, 'market_settled'))
+  become('websocket')
+  clock.ms += 10
+  await writer.stop()
+  const at = async (ms: number) => {
+    const { state, proven, hole } = await reader.bookAt(id(1), START_MS + ms)
+    return [state, proven, hole]
+  }
+  const polled = { fromMs: START_MS + 10, toMs: null, reason: 'polled' }
+  t.strictSame(await at(9), ['live', true, null])
+  t.strictSame(await at(15), ['live', false, polled])
+  t.strictSame(await at(20), ['live', false, polled], 'nor when one came: it may be of a cache')
+  t.strictSame(await at(35), ['stale', false, { ...polled, reason: 'poll_overdue' }])
+  t.strictSame(await at(45), ['live', false, polled])
+  t.strictSame(await at(55), ['closed', false, polled])
+  t.strictSame(await at(65), ['closed', true, null])
 })
 
 t.test('a record that is missing is found, whichever it is', async (t) => {
