@@ -1,6 +1,6 @@
 import type { SchemaElement } from 'hyparquet'
 import { fileWriter, ParquetWriter } from 'hyparquet-writer'
-import { type Column, type ColumnKind, type ExportTable, UNITS } from './tables.ts'
+import { type Column, type ColumnKind, type ColumnValue, type ExportTable, UNITS } from './tables.ts'
 import type { RowFile } from './text-file.ts'
 
 /** Rows of a row group: large enough to compress, small enough to hold. */
@@ -11,7 +11,8 @@ const ELEMENTS: Record<ColumnKind, Omit<SchemaElement, 'name'>> = {
   integer: { type: 'INT64' },
   price: { type: 'INT32', converted_type: 'DECIMAL', precision: 5, scale: 4 },
   size: { type: 'INT64', converted_type: 'DECIMAL', precision: 18, scale: 6 },
-  time: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' }
+  time: { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' },
+  levels: { type: 'BYTE_ARRAY', converted_type: 'UTF8' }
 }
 
 /** Parquet with exact decimals for money and timestamps in milliseconds; its metadata says the units. */
@@ -56,7 +57,8 @@ export class ParquetFile<Row> implements RowFile<Row> {
 }
 
 /** Unscaled integers as they are: a decimal made of a float could not hold every size. */
-function stored(kind: ColumnKind, value: string | number | null): string | bigint | Date | null {
+function stored(kind: ColumnKind, value: ColumnValue): string | bigint | Date | null {
   if (value === null || typeof value === 'string') return value
+  if (typeof value === 'object') return JSON.stringify(value)
   return kind === 'time' ? new Date(value) : BigInt(value)
 }

@@ -2,21 +2,23 @@ import { formatPrice, formatSize } from '../../numbers/decimal.ts'
 import type { SnapshotRecord, TradeRecord } from '../records.ts'
 
 /** How a column's values are meant: a price in ten-thousandths of a dollar, a size in millionths of a contract, epoch ms. */
-export type ColumnKind = 'text' | 'integer' | 'price' | 'size' | 'time'
+export type ColumnKind = 'text' | 'integer' | 'price' | 'size' | 'time' | 'levels'
+/** Of levels, each as decimal text; a format without lists has them as JSON text. */
+export type ColumnValue = string | number | null | [price: string, size: string][]
 
 /** Of what a file holds, for whoever reads it. */
 export const UNITS = {
   price: 'dollars per contract, decimal',
   size: 'contracts, decimal',
-  levels: 'JSON text, [price, size] of each level as decimal text in the same units, best first',
+  levels:
+    '[price, size] of each level as decimal text in the same units, best first; in csv and parquet as JSON text',
   time: 'UTC'
 }
 
 export interface Column<Row> {
   readonly name: string
   readonly kind: ColumnKind
-  /** Levels and other lists are JSON text. */
-  readonly value: (row: Row) => string | number | null
+  readonly value: (row: Row) => ColumnValue
 }
 
 export interface ExportTable<Row> {
@@ -24,8 +26,8 @@ export interface ExportTable<Row> {
   readonly columns: readonly Column<Row>[]
 }
 
-const levelsText = (levels: SnapshotRecord['bids']) =>
-  JSON.stringify(levels.map(([price, size]) => [formatPrice(price), formatSize(size)]))
+const levelsOf = (levels: SnapshotRecord['bids']) =>
+  levels.map(([price, size]): [string, string] => [formatPrice(price), formatSize(size)])
 
 /** One row a recorded snapshot. Levels are `[[price, size], ...]` in decimal text, best first. */
 export const SNAPSHOTS: ExportTable<SnapshotRecord> = {
@@ -42,8 +44,8 @@ export const SNAPSHOTS: ExportTable<SnapshotRecord> = {
     { name: 'best_bid_size', kind: 'size', value: ({ bestBidSize }) => bestBidSize },
     { name: 'best_ask', kind: 'price', value: ({ bestAsk }) => bestAsk },
     { name: 'best_ask_size', kind: 'size', value: ({ bestAskSize }) => bestAskSize },
-    { name: 'bids', kind: 'text', value: ({ bids }) => levelsText(bids) },
-    { name: 'asks', kind: 'text', value: ({ asks }) => levelsText(asks) },
+    { name: 'bids', kind: 'levels', value: ({ bids }) => levelsOf(bids) },
+    { name: 'asks', kind: 'levels', value: ({ asks }) => levelsOf(asks) },
     { name: 'state', kind: 'text', value: ({ state }) => state },
     { name: 'reason', kind: 'text', value: ({ reason }) => reason },
     { name: 'verified_at', kind: 'time', value: ({ verifiedAtMs }) => verifiedAtMs },

@@ -1,7 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { formatPrice, formatSize } from '../../numbers/decimal.ts'
-import type { Column, ColumnKind, ExportTable } from './tables.ts'
+import type { Column, ColumnKind, ColumnValue, ExportTable } from './tables.ts'
 
 /** Takes the rows of one table, a batch at a time; `end` resolves when the file is whole. */
 export interface RowFile<Row> {
@@ -9,9 +9,10 @@ export interface RowFile<Row> {
   end(): Promise<void>
 }
 
-/** Returns a value as people read it: decimal text for money, ISO 8601 for times. */
-function textOf(kind: ColumnKind, value: string | number | null): string | null {
+/** Returns a value as people read it: decimal text for money, ISO 8601 for times, JSON for levels. */
+function textOf(kind: ColumnKind, value: ColumnValue): string | null {
   if (value === null || typeof value === 'string') return value
+  if (typeof value === 'object') return JSON.stringify(value)
   if (kind === 'price') return formatPrice(value)
   if (kind === 'size') return formatSize(value)
   if (kind === 'time') return new Date(value).toISOString()
@@ -79,7 +80,7 @@ export class NdjsonFile<Row> extends LineFile<Row> {
   protected override line(row: Row): string {
     const fields = this.columns.map(({ name, kind, value }) => {
       const found = value(row)
-      return [name, kind === 'integer' ? found : textOf(kind, found)]
+      return [name, kind === 'integer' || kind === 'levels' ? found : textOf(kind, found)]
     })
     return `${JSON.stringify(Object.fromEntries(fields))}\n`
   }

@@ -97,7 +97,7 @@ t.test('csv holds a range that is half-open, with exact decimals and quoted text
   )
 })
 
-t.test('ndjson holds the same, money as decimal text and nothing as null', async (t) => {
+t.test('ndjson holds the same, money as decimal text, levels as lists and nothing as null', async (t) => {
   const { read } = await exported(t, await recorded(), 'ndjson')
   const lines = read('snapshots.ndjson')
     .split('\n')
@@ -105,7 +105,9 @@ t.test('ndjson holds the same, money as decimal text and nothing as null', async
     .map((line) => JSON.parse(line))
   t.equal(lines.length, 2)
   t.match(lines[0], { market_id: A, best_bid: '0.4', best_bid_size: '9007199254.740991', sequence: HUGE })
-  t.strictSame(JSON.parse(lines[0].bids), [['0.4', '9007199254.740991']])
+  t.strictSame(lines[0].bids, [['0.4', '9007199254.740991']])
+  t.strictSame(lines[0].asks, [['0.45', '2.000001']])
+  t.strictSame([lines[1].bids, lines[1].asks], [[], []])
   t.match(lines[1], { market_id: B, at: isoTime(TO - 1), best_bid: null, sequence: null, mismatches: 2 })
   t.match(JSON.parse(read('trades.ndjson')), { price: '1', size: '0.000001', taker_side: 'yes' })
 })
