@@ -36,6 +36,9 @@ export default fp(
       trades: app.tradeBus,
       getHealth: () => app.getHealth(),
       readCommand: readerOfSchemas(),
+      mayLack: (id) =>
+        app.replication?.isReady === false ||
+        app.venueFeeds.some((feed) => id.startsWith(`${feed.venue}:`) && feed.followed() === null),
       run: randomBytes(RUN_BYTES).toString('hex'),
       clientsMax: config.STREAM_CLIENTS_MAX,
       topicsMax: config.STREAM_TOPICS_MAX,
@@ -74,7 +77,17 @@ export default fp(
     app.addHook('onReady', async () => hub.start())
     app.clientConnections.whenClosing(() => hub.stop())
   },
-  { name: 'stream', dependencies: ['config', 'client-connections', 'snapshot-store', 'trade-bus'] }
+  {
+    name: 'stream',
+    dependencies: [
+      'config',
+      'client-connections',
+      'snapshot-store',
+      'venue-feeds',
+      'trade-bus',
+      'replication'
+    ]
+  }
 )
 
 /** Returns a reader that checks commands against their schemas. */

@@ -61,7 +61,9 @@ export const ResumeSchema = Type.Object(
   {
     $id: 'StreamResume',
     additionalProperties: false,
-    description: 'Where you were when the connection was lost'
+    description:
+      'Where you were when the connection was lost; without a whole state, an epoch that was never told. Markets and ' +
+      'an event that are served no longer are left out, not refused'
   }
 )
 
@@ -69,7 +71,7 @@ export const ResumeSchema = Type.Object(
 export const questionFields = {
   markets: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: VENUE_ID_MAX }), {
-      description: 'Market ids, each of them served now',
+      description: 'Market ids, each of them served now or, with `resume`, then',
       minItems: 1,
       maxItems: MARKETS_NAMED_MAX
     })

@@ -584,7 +584,7 @@ export interface components {
              */
             at: string;
         };
-        /** @description Where you were when the connection was lost */
+        /** @description Where you were when the connection was lost; without a whole state, an epoch that was never told. Markets and an event that are served no longer are left out, not refused */
         StreamResume: {
             /** @description As `subscribed` told it */
             epoch: string;
@@ -640,7 +640,7 @@ export interface components {
              * @enum {string}
              */
             channel: "ticker" | "book" | "depth" | "trades" | "health";
-            /** @description Market ids, each of them served now */
+            /** @description Market ids, each of them served now or, with `resume`, then */
             markets?: string[];
             /** @description Id of an event: its markets */
             event?: string;

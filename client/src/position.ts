@@ -1,6 +1,9 @@
 /** What a message's number says about it. `missing`: a message before it never came. */
 export type Order = 'next' | 'duplicate' | 'missing'
 
+/** An epoch that no gateway has: to come back with it says that one was here, and has nothing to go on from. */
+const NO_EPOCH = 'none'
+
 /** Where a subscription is in the numbering of its messages, and whether it could go on from there. */
 export class Position {
   private epoch: string | null = null
@@ -8,10 +11,11 @@ export class Position {
   /** The whole state has come: every message after `seq` is all that is needed. */
   private isWhole = false
 
-  /** Where to resume; null: from the start. */
+  /** Where to resume; null: it never was subscribed. */
   get resume(): { epoch: string; seq: number } | null {
     const { epoch, seq, isWhole } = this
-    return epoch === null || !isWhole ? null : { epoch, seq }
+    if (epoch === null) return null
+    return isWhole ? { epoch, seq } : { epoch: NO_EPOCH, seq: 0 }
   }
 
   /** A subscription is made; without state to come, it is whole at once. */
@@ -52,7 +56,6 @@ export class Position {
 
   /** The numbering cannot be trusted: the next subscription starts anew. */
   forget(): void {
-    this.epoch = null
     this.isWhole = false
   }
 }

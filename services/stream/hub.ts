@@ -12,7 +12,7 @@ import { Publisher } from './publisher.ts'
 import type { QuestionDefaults } from './question.ts'
 import type { RingLimits } from './ring.ts'
 import { StreamStatistics } from './statistics.ts'
-import { Topics } from './topics.ts'
+import { Topics, type TopicsOptions } from './topics.ts'
 import type { StreamTransport } from './transport.ts'
 
 export interface StreamHubOptions {
@@ -20,6 +20,7 @@ export interface StreamHubOptions {
   trades: TradeBus
   getHealth: StateWriterOptions['getHealth']
   readCommand: CommandReader
+  mayLack: TopicsOptions['mayLack']
   /** Stands for this run: `seq` of another run mean nothing here. */
   run: string
   clientsMax: number
@@ -58,7 +59,8 @@ export class StreamHub {
 
   constructor(options: StreamHubOptions) {
     this.options = { now: Date.now, steadyNow: () => performance.now(), ...options }
-    const { store, getHealth, now, steadyNow, rings, run, topicsMax, lingerMs, defaults } = this.options
+    const { store, getHealth, mayLack, now, steadyNow, rings, run, topicsMax, lingerMs, defaults } =
+      this.options
     const { statistics } = this
     const onFailure = (error: unknown) => this.failed(error)
     const collector = new ChangeCollector(store.books.capacityMarkets, () => this.publisher.wake())
@@ -72,6 +74,7 @@ export class StreamHub {
       topicsMax,
       lingerMs,
       defaults,
+      mayLack,
       collector,
       teller,
       states,

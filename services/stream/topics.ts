@@ -17,6 +17,8 @@ export interface TopicsOptions {
   /** A topic that nobody takes is kept for so long, for who lost the connection. */
   lingerMs: number
   defaults: QuestionDefaults
+  /** Whether a market or event that is not known may exist all the same: its venue's were not found yet. */
+  mayLack: (id: string) => boolean
   collector: ChangeCollector
   teller: BookTeller
   states: StateWriter
@@ -96,10 +98,10 @@ export class Topics {
     const question = questionOf(command, this.options.defaults)
     const key = questionKey(question)
     const cohort = question.channel === 'ticker' ? this.cohortOf(key, command) : 0
+    const refusal = this.missing(question, command.resume !== undefined)
+    if (refusal !== null) return refusal
     const known = this.byKey.get(keyOf(key, cohort))
-    if (known !== undefined) return known
-    const refusal = this.missing(question) ?? this.makeRoom()
-    return refusal ?? this.create(keyOf(key, cohort), question)
+    return known ?? this.makeRoom() ?? this.create(keyOf(key, cohort), question)
   }
 
   /** A slot is a market's from now on, or nobody's. Returns the topics that it left. */
@@ -168,14 +170,19 @@ export class Topics {
     return free >= 0 ? free : sizes.indexOf(Math.min(...sizes))
   }
 
-  private missing({ markets, event }: Question): Refusal | null {
-    const { store } = this.options
-    const id = markets?.find((one) => store.get(one) === undefined)
+  /**
+   * Returns why a question that names what is not served is refused. Who resumes had it: what was served then is gone, unless
+   * it may yet be found, and does not stand in the way of the rest.
+   */
+  private missing({ markets, event }: Question, isResume: boolean): Refusal | null {
+    const { store, mayLack } = this.options
+    const isMistake = (one: string) => !isResume || mayLack(one)
+    const id = markets?.find((one) => store.get(one) === undefined && isMistake(one))
     if (id !== undefined) {
       const message = `no market ${id}: see /v1/markets/index for the ids that are served`
       return { code: 'MARKET_NOT_FOUND', message }
     }
-    if (event === null || store.getEvent(event) !== undefined) return null
+    if (event === null || store.getEvent(event) !== undefined || !isMistake(event)) return null
     return {
       code: 'EVENT_NOT_FOUND',
       message: `no event ${event}: see /v1/events for the ids that are served`
@@ -221,7 +228,10 @@ export class Topics {
         if (topic.membership.includes(record)) this.join(topic, record)
       }
     } else {
-      for (const id of markets) this.join(topic, store.get(id) as MarketRecord)
+      for (const id of markets) {
+        const record = store.get(id)
+        if (record !== undefined) this.join(topic, record)
+      }
     }
     return topic
   }

@@ -2,6 +2,9 @@ import t from 'tap'
 import { type ClientEvent, connect, StreamClientError } from '../../client/src/index.ts'
 import { change, EPOCH, ScriptedGateway, snapshot, subscribed, TOPIC, told } from './scripted-gateway.ts'
 
+/** It was subscribed, and has nothing to go on from. */
+const NOWHERE = { epoch: 'none', seq: 0 }
+
 t.test('it asks to resume only once the whole state has come', async (t) => {
   const gateway = await ScriptedGateway.start(t)
   const reader = gateway.client(t).books(['a', 'b'])
@@ -15,7 +18,7 @@ t.test('it asks to resume only once the whole state has come', async (t) => {
   for (let version = 0; version < 2; ) version = (await reader.next()).value?.value?.version ?? 0
   gateway.cut()
   const second = await gateway.subscribe()
-  t.equal(second.resume, undefined, 'half a state is nothing to go on from')
+  t.strictSame(second.resume, NOWHERE, 'half a state is nothing to go on from')
   gateway.say(subscribed(second.id, 8), snapshot(8, 0, told('a', 2, null, '11'), told('b', 1, null, '1')))
   for (let id = ''; id !== 'b'; ) id = (await reader.next()).value?.id ?? ''
   gateway.cut()
@@ -54,7 +57,7 @@ t.test('a message that comes twice is left, and one that is missing leads to a n
   gateway.say(subscribed(id, 0), snapshot(0, 0, told('a', 1, null, '10')), first, first)
   gateway.say(change(3, told('a', 4, 3, '13')))
   const again = await gateway.subscribe()
-  t.equal(again.resume, undefined, 'its numbering cannot be trusted')
+  t.strictSame(again.resume, NOWHERE, 'its numbering cannot be trusted')
   t.match(client.statistics, { duplicates: 1, missing: 1, connections: 2 })
   gateway.say(subscribed(again.id, 3), snapshot(3, 0, told('a', 4, null, '13')))
   for (let size: string | undefined; size !== '13'; ) size = (await reader.next()).value?.value?.bids[0]?.size
@@ -95,7 +98,11 @@ t.test(
     gateway.say({ type: 'lag', topic: TOPIC, from: 11, to: 12 })
     while ((await reader.next()).value?.isCurrent);
     gateway.cut()
-    t.equal((await gateway.subscribe()).resume, undefined, 'what was left out is not to be had by resuming')
+    t.strictSame(
+      (await gateway.subscribe()).resume,
+      NOWHERE,
+      'what was left out is not to be had by resuming'
+    )
   }
 )
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { market } from '../../helper.ts'
+import { market, serve } from '../../helper.ts'
 import { differences } from './held-stream.ts'
 import { comeBack, disturb, listen, randomFrom, turns, type World, world } from './world.ts'
 
@@ -115,4 +115,31 @@ t.test('tickers resume in the group that they were in', async (t) => {
   await turns()
   const back = comeBack(hub, last as (typeof clients)[number], question)
   t.match(back.messages[0], { resumed: true, topic: 3 })
+})
+
+t.test('who comes back is not refused for what is served no longer, and who first asks is', async (t) => {
+  let isLooking = true
+  const { store, hub, ids } = world(t, 2, { mayLack: () => isLooking })
+  const [there, late] = ids as [string, string]
+  store.remove(late)
+  const resume = { epoch: 'none', seq: 0 }
+  const questions = [{ markets: ids }, { event: 'kalshi:GONE' }]
+  const codes = ['MARKET_NOT_FOUND', 'EVENT_NOT_FOUND']
+  const refusals = (commands: object[]) =>
+    commands.map((command) => {
+      const [answer] = listen(hub, { channel: 'book', ...command }).messages
+      return answer?.type === 'error' ? answer.code : null
+    })
+  const again = questions.map((question) => ({ ...question, resume }))
+  t.same(refusals(again), codes, 'they may yet be found')
+  isLooking = false
+  const client = listen(hub, { channel: 'book', markets: ids, resume })
+  t.same(refusals(again), [null, null])
+  t.same(refusals(questions), codes, 'even where others are answered the same question')
+  await turns()
+  t.same([...client.held.books.keys()], [there])
+  t.ok(client.held.isWhole)
+  serve(store, market(1))
+  await turns()
+  t.same(differences(client.held.books, store, ids), [], 'one that comes back joins')
 })

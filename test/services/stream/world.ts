@@ -90,6 +90,7 @@ export function world(t: Test, markets: number, overrides: Partial<StreamHubOpti
     trades,
     getHealth: () => ({}) as Health,
     readCommand: (text) => JSON.parse(text) as StreamCommand,
+    mayLack: () => false,
     run: 'test',
     clientsMax: 1_000,
     topicsMax: 100,
