@@ -17,8 +17,9 @@ const trades: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'listTrades',
         summary: 'Recorded trades of one market, by cursor',
         description:
-          'In YES terms, by the venue’s clock, or by ours where it sends no time. `coverage` says how much of the range is proven: in the rest ' +
-          'trades may be missing. Prices are dollars per contract, sizes are contracts, both as exact decimal text.',
+          'In YES terms, by our clock when they came; one that was read again for a gap by the venue’s clock, or by ours ' +
+          'where it sends no time. `coverage` says how much of the range is proven: in the rest trades may be missing. ' +
+          'Prices are dollars per contract, sizes are contracts, both as exact decimal text.',
         tags: [HISTORY_TAG],
         params: marketParams,
         querystring: Type.Object(pageOfRangeQuery, { additionalProperties: false }),
