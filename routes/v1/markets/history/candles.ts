@@ -18,7 +18,9 @@ const candles: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'Mid, best bid and best ask of the recorded snapshots, but for polls beside the stream, which may be of ' +
           'another minute, and the trades, by whole intervals of UTC: the range is widened to them, up to the one that is running. Every interval has its candle; one that is crossed by a ' +
-          'gap, or by a stretch that is not verified, is not `complete` and says why. Nothing is carried over from ' +
+          'gap, or by a stretch that is not verified, is not `complete` and says why. ' +
+          '`complete` speaks of holes only: snapshots are recorded at most once a second and when a verdict changes, ' +
+          'and what a book was between two is in no candle. Nothing is carried over from ' +
           'the candle before. Minutes that a gap touches are asked for at the venue, where it keeps any: `venue` is what ' +
           'it says, beside what was recorded. Prices are dollars per contract, volumes are contracts, both as exact decimal text. ' +
           'More than 5000 candles are refused.',
