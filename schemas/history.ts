@@ -156,6 +156,7 @@ const HistoryGapSchema = Type.Object(
         'drift',
         'stray_change',
         'restart',
+        'standstill',
         'journal_hole',
         'recorder_overflow',
         'storage_down'
@@ -165,7 +166,7 @@ const HistoryGapSchema = Type.Object(
         description:
           'sequence_gap: numbers were skipped; hash_mismatch, audit_mismatch: a proof failed; disconnected: the ' +
           'connection was down, or REST did not answer for books that are polled; drift, stray_change: a message did not fit the book; restart: Crossbook was not ' +
-          'running; journal_hole: frames were not recorded; recorder_overflow: snapshots were conflated; ' +
+          'running; standstill: it ran, and stood still, as its machine may have; journal_hole: frames were not recorded; recorder_overflow: snapshots were conflated; ' +
           'storage_down: the database was away'
       }
     ),

@@ -28,6 +28,7 @@ const IN_FLIGHT_MS = 1_000
 const CLOCK_MS = 250
 const INSTANTS = 1_000
 const RECORD_MS = 12_000
+const FROZEN_MS = 8_000
 
 let worlds = 0
 
@@ -258,6 +259,42 @@ t.test('a connection that is cut is a gap with its times', { timeout: 120_000 },
     body.intervals.some(({ kind }) => kind !== 'verified'),
     'and the stretch is not called verified'
   )
+  await end(gateway, 'SIGTERM')
+})
+
+t.test('a process that is frozen proves nothing of that time', { timeout: 120_000 }, async (t) => {
+  const { venues, serve } = await world(t)
+  const gateway = await serve()
+  const { child } = gateway.process
+  const [connection] = await venues.connections('kalshi')
+  const id = `kalshi:${connection?.markets[0]}`
+  const isVerified = await gateway.until(async () => {
+    const { body } = await ask<MarketCoverage>(gateway, id, `coverage?from=${Date.now() - 500}`)
+    return body.intervals.every(({ kind }) => kind === 'verified')
+  }, 30_000)
+  t.ok(isVerified)
+  child.kill('SIGSTOP')
+  const frozenAtMs = Date.now()
+  await sleep(FROZEN_MS)
+  const wokeAtMs = Date.now()
+  child.kill('SIGCONT')
+  const middleMs = Math.floor((frozenAtMs + wokeAtMs) / 2)
+  const range = `from=${middleMs - 1_000}&to=${middleMs + 1_000}`
+  const { body: coverage } = await ask<MarketCoverage>(gateway, id, `coverage?${range}`)
+  t.match(coverage.intervals, [{ kind: 'degraded', reason: 'standstill' }], 'as soon as anything is answered')
+  t.equal(coverage.shares.verified.durationMs, 0)
+  const refused = await ask<{ code: string; message: string }>(gateway, id, `book?asOf=${middleMs}`)
+  t.match(refused, { status: 409, body: { code: 'BOOK_UNPROVEN', message: /standstill/ } })
+  const { body: gaps } = await ask<MarketGaps>(gateway, id, `gaps?${range}`)
+  const gap = gaps.intervals.find(({ kind }) => kind === 'standstill')
+  const fromMs = Date.parse(gap?.from ?? '')
+  t.ok(fromMs <= frozenAtMs && fromMs >= frozenAtMs - LOST_AT_MOST_MS, 'from the last sign of life')
+  t.ok(Date.parse(gap?.to ?? '') >= wokeAtMs)
+  const isWell = await gateway.until(async () => {
+    const { status } = await ask(gateway, id, `book?asOf=${Date.now() - 500}`)
+    return status === 200
+  }, 30_000)
+  t.ok(isWell, 'and books are proved again')
   await end(gateway, 'SIGTERM')
 })
 

@@ -25,7 +25,7 @@ export interface Coverage {
   recordedToMs: number | null
 }
 
-/** A stretch in which rows or frames were lost, so that nothing in it is proven. */
+/** A stretch in which rows or frames were lost, or nothing was heard, so that nothing in it is proven. */
 export interface CoverageHole extends TimeRange {
   reason: string
 }
@@ -35,7 +35,7 @@ const STATUS = reasonBits(['market_settled', 'market_closed', 'venue_paused', 'n
 const BOOKLESS = reasonBits(['awaiting_snapshot', 'arena_full'])
 const POLL_OVERDUE = reasonBit('poll_overdue')
 /** Gaps that make holes: what was proven is not recorded there. */
-export const HOLE_KINDS: readonly GapRecord['kind'][] = ['journal_hole', 'recorder_overflow']
+export const HOLE_KINDS: readonly GapRecord['kind'][] = ['standstill', 'journal_hole', 'recorder_overflow']
 export const WORST_LAST: readonly CoverageKind[] = ['verified', 'degraded', 'missing']
 
 /** Returns what a book with these reasons covers; `isKnown` is false before its first message. */
@@ -49,7 +49,7 @@ export function coverageOf(reasons: number, source: VerdictSource, isKnown: bool
   return source === 'websocket' ? { kind: 'verified', reason: null } : { kind: 'degraded', reason: 'polled' }
 }
 
-/** Returns the stretches of gaps in which recorded rows or frames were lost. */
+/** Returns the stretches of gaps in which recorded rows or frames were lost, or nothing was heard. */
 export function holesOf(gaps: readonly GapRecord[], nowMs: number): CoverageHole[] {
   return gaps
     .filter(({ kind }) => HOLE_KINDS.includes(kind))

@@ -53,7 +53,13 @@ const CANDLE_MARKETS_MAX = 1_000
 /** Trades that came before a gap's end may be on their way to the database for so long. */
 const SETTLED_AFTER_MS = 10_000
 /** Where trades may have passed unseen. */
-const LOSES_TRADES: readonly GapKind[] = ['disconnected', 'restart', 'sequence_gap', 'recorder_overflow']
+const LOSES_TRADES: readonly GapKind[] = [
+  'disconnected',
+  'restart',
+  'standstill',
+  'sequence_gap',
+  'recorder_overflow'
+]
 /** What a book that is seen whole again ends. */
 const OF_BOOKS: readonly GapKind[] = [
   'sequence_gap',

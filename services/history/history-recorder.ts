@@ -15,6 +15,7 @@ import type { GapRecord, HistoryStore, RecyclerRunRecord, SnapshotCause } from '
 import { RowQueue, type RowQueueStatus } from './row-queue.ts'
 import { Sessions } from './sessions.ts'
 import type { PolledSide } from './snapshot-rows.ts'
+import { StandstillWatch } from './standstill.ts'
 
 const CHECK_MS = 1_000
 const STOP_MAX_MS = 5_000
@@ -61,6 +62,7 @@ export class HistoryRecorder {
   private readonly filler: GapFiller
   private readonly losses: LostRows
   private readonly storageGap: StorageGap
+  private standstills: StandstillWatch | null = null
   private lostWhileAway = 0
   private timers: NodeJS.Timeout[] = []
   private endWatch: (() => void) | null = null
@@ -132,12 +134,17 @@ export class HistoryRecorder {
   }
 
   start(): void {
-    const { store, now, flushMs, gapFillIntervalMs } = this.options
+    const { store, now, steadyNow, flushMs, gapFillIntervalMs, log } = this.options
     const every = (ms: number, task: () => void) => this.timers.push(setInterval(task, ms).unref())
     this.endWatch = store.watchVerdicts((slot) => this.changed(slot, now()))
     this.recorder.start()
-    every(flushMs, () => void this.queue.flush())
+    this.standstills = new StandstillWatch({ onGap: (gap) => this.queue.addGap(gap), log, now, steadyNow })
+    every(flushMs, () => {
+      this.standstills?.beat()
+      void this.queue.flush()
+    })
     every(CHECK_MS, () => {
+      this.standstills?.beat()
       this.gaps.check(now())
       this.coverage.refresh(now())
     })
@@ -157,6 +164,8 @@ export class HistoryRecorder {
 
   /** Resolves when everything recorded so far is written, or at once while the database is away. */
   async flush(): Promise<void> {
+    // Who asks may be heard before the timers are.
+    this.standstills?.beat()
     this.recorder.work()
     await this.queue.flush()
   }
@@ -216,6 +225,7 @@ export class HistoryRecorder {
   }
 
   private async end(): Promise<number> {
+    this.standstills?.beat()
     this.queue.beginStop()
     for (const timer of this.timers) clearInterval(timer)
     this.timers = []

@@ -65,7 +65,8 @@ type VenueGap = Pick<
   'kind' | 'startedAtMs' | 'detectedAtMs' | 'endedAtMs' | 'recoveredBy' | 'decidedAtMs' | 'detail'
 >
 
-function ofVenues(venue: Venue | null, gap: VenueGap): GapRecord[] {
+/** Returns a gap of all markets, of one venue or of each. `venue` null: of both. */
+export function ofVenues(venue: Venue | null, gap: VenueGap): GapRecord[] {
   const id = randomUUID()
   return (venue === null ? VENUES : [venue]).map((one) => ({
     id: `${gap.kind}:${id}:${one}`,

@@ -61,6 +61,7 @@ export const GAP_KINDS = [
   'drift',
   'stray_change',
   'restart',
+  'standstill',
   'journal_hole',
   'recorder_overflow',
   'storage_down'
@@ -105,7 +106,7 @@ export interface GapRecord {
 
 /**
  * `verified`: streamed in sequence with no failed proof, and recorded; `degraded`: something was served, flagged, or
- * only polled, or the journal has a hole; `missing`: nothing is known.
+ * only polled, or the process stood still, or the journal has a hole; `missing`: nothing is known.
  */
 export const COVERAGE_KINDS = ['verified', 'degraded', 'missing'] as const
 export type CoverageKind = (typeof COVERAGE_KINDS)[number]

@@ -4,6 +4,7 @@ import type { VerdictState } from '../../integrity/verdict.ts'
 import type { JournalHole } from '../journal/record.ts'
 import type { BookAt, ProofHole } from '../read/reader.ts'
 import type { RecordedLevel, TimeRange } from '../records.ts'
+import { CATCH_UP_MS } from '../standstill.ts'
 import { ChangeCursor, SIGN_SLOT } from './change-buffer.ts'
 import type { BookLogSource } from './ports.ts'
 import { BookReplay, entryOf } from './replay.ts'
@@ -32,19 +33,21 @@ export class BookLogReader {
 
   /**
    * Returns the book of an instant, all changes of that millisecond included. It is proved when it was streamed and
-   * not in doubt, and nothing is missing from its base up to the first record after that instant: until one is there,
-   * what was quiet may as well have died.
+   * not in doubt, and nothing is missing from its base up to the first record after that instant, and none of that is
+   * too far apart: until one is there, what was quiet may as well have died, or stood still.
    *
    * @throws {BookUnknownError} where the market was not served then, as far as the log says
    */
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {
-    const start = await this.source.findLast(marketId, atMs)
+    // A base of just before the instant would not show a standstill that ended just before that.
+    const earlier = await this.source.findLast(marketId, atMs - CATCH_UP_MS)
+    const start = earlier ?? (await this.source.findLast(marketId, atMs))
     const replay = new BookReplay(marketId)
     const after = start === null ? null : await this.replayUntil(replay, start, atMs)
     const { head, baseAtMs, book } = replay
     if (head === null || baseAtMs === null)
       throw new BookUnknownError(`no book of ${marketId} was recorded at ${new Date(atMs).toISOString()}`)
-    const hole = replay.hole ?? after
+    const hole = replay.holeAt(atMs) ?? after
     return {
       marketId,
       atMs,
@@ -106,6 +109,8 @@ export class BookLogReader {
         else if (record.kind === 'hole') {
           const { fromMs, toMs, reason } = JSON.parse(record.body.toString()) as JournalHole
           if (fromMs <= atMs) return { fromMs, toMs, reason }
+          const standstill = replay.standstillBefore(fromMs)
+          if (standstill !== null) return standstill
           isHoleLater = true
         } else {
           const entry = entryOf(record)

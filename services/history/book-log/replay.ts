@@ -10,6 +10,7 @@ import { NO, YES } from '../../orderbook/arena.ts'
 import { coverageOf } from '../coverage.ts'
 import type { JournalHole, JournalRecord } from '../journal/record.ts'
 import type { ProofHole } from '../read/reader.ts'
+import { standstillBetween } from '../standstill.ts'
 import { ALIVE, ChangeCursor, type ChangeHead, SIGN_SLOT, STARTED } from './change-buffer.ts'
 import { type BookCheckpoint, numberOf, parseCheckpoint } from './checkpoint.ts'
 import { RebuiltBook } from './rebuilt-book.ts'
@@ -34,7 +35,9 @@ export class BookReplay {
   private broken: ProofHole | null = null
   /** Since when the book's own verdict says that it may be wrong, or that it is only polled. */
   private doubtfulSinceMs: number | null = null
-  /** Time of the last record of any kind. */
+  /** The last time in which whoever keeps the log stood still. */
+  private standstill: ProofHole | null = null
+  /** Up to when the log tells something, be it a hole. */
   lastAtMs = Number.NEGATIVE_INFINITY
   /** Of the last record; null before the first. */
   private number: number | null = null
@@ -71,12 +74,24 @@ export class BookReplay {
   /** Returns the stretch in which records are missing right before this one; null when none are. */
   missingBefore({ number, isStart }: LogEntry, atMs: number): ProofHole | null {
     if (isStart) return { fromMs: this.lastAtMs, toMs: atMs, reason: 'restart' }
-    if (this.number === null || number === (this.number + 1) >>> 0) return null
-    return { fromMs: this.lastAtMs, toMs: atMs, reason: 'record_lost' }
+    if (this.number !== null && number !== (this.number + 1) >>> 0)
+      return { fromMs: this.lastAtMs, toMs: atMs, reason: 'record_lost' }
+    return this.standstillBefore(atMs)
   }
 
-  /** What keeps the book from being proved by what was taken so far; null when nothing does. */
-  get hole(): ProofHole | null {
+  /** Returns the standstill right before an instant at which the log goes on; null when there is none. */
+  standstillBefore(atMs: number): ProofHole | null {
+    const stretch = Number.isFinite(this.lastAtMs) ? standstillBetween(this.lastAtMs, atMs) : null
+    return stretch && { ...stretch, reason: 'standstill' }
+  }
+
+  /** What keeps the book of an instant from being proved by what was taken up to then; null when nothing does. */
+  holeAt(atMs: number): ProofHole | null {
+    const { standstill } = this
+    return this.hole ?? (standstill?.toMs != null && atMs < standstill.toMs ? standstill : null)
+  }
+
+  private get hole(): ProofHole | null {
     const { head, book, broken, baseAtMs } = this
     if (broken !== null || head === null || baseAtMs === null) return broken
     if (book.print(YES) !== head.yesPrint || book.print(NO) !== head.noPrint)
@@ -98,7 +113,9 @@ export class BookReplay {
 
   private check(entry: LogEntry, atMs: number): void {
     const missing = entry.isStart ? null : this.missingBefore(entry, atMs)
-    if (missing !== null) this.breaks(missing.fromMs, missing.toMs, missing.reason)
+    // What waited during a standstill is read after it: nothing is lost for good.
+    if (missing?.reason === 'standstill') this.standstill = missing
+    else if (missing !== null) this.breaks(missing.fromMs, missing.toMs, missing.reason)
     this.number = entry.number
   }
 
@@ -128,7 +145,9 @@ export class BookReplay {
   }
 
   private takeHole({ fromMs, toMs, reason }: JournalHole): void {
+    this.standstill = this.standstillBefore(fromMs) ?? this.standstill
     if (this.baseAtMs !== null && toMs >= this.baseAtMs) this.breaks(fromMs, toMs, reason)
+    this.lastAtMs = Math.max(this.lastAtMs, toMs)
   }
 
   /** The slots of another run are other markets'. */

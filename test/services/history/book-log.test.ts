@@ -110,12 +110,21 @@ const operation = fc.oneof(
 )
 type Operation = typeof operation extends fc.Arbitrary<infer One> ? One : never
 
+/** Time in which nothing happens but signs of life. */
+async function pass(ms: number, clock: Logged['clock'], writer: BookLogWriter): Promise<void> {
+  const endMs = clock.ms + ms
+  while (clock.ms < endMs) {
+    clock.ms = Math.min(endMs, clock.ms + SECOND)
+    writer.tick()
+  }
+  await nextTurn()
+}
+
 async function perform(one: Operation, { store, clock, writer }: Logged): Promise<void> {
   if (one.kind === 'turn') return void (await nextTurn())
   if (one.kind === 'wait') {
-    clock.ms += one.ms
-    writer.tick()
-    return void (await nextTurn())
+    await pass(one.ms, clock, writer)
+    return
   }
   const record = store.get(id(one.market))
   if (one.kind === 'rebind') {
@@ -398,6 +407,65 @@ t.test('a log that ends by a kill does not prove the silence after it', async (t
   t.match(await at(servedMs), { proven: true, base: { atMs: servedMs } })
   t.match(await at(again.clock.ms + 1), { proven: false, hole: { reason: 'stopped', fromMs: servedMs } })
   await first.writer.stop()
+})
+
+t.test('the silence of a process that stood still proves nothing', async (t) => {
+  const { store, journal, clock, writer, reader, serve } = await logged()
+  const slot = serve(id(1))
+  const change = (size: number) => {
+    store.books.arena.setLevel(slot, YES, 4_000, size)
+    store.books.touch(slot)
+  }
+  await pass(3 * SECOND, clock, writer)
+  const stoodMs = clock.ms
+  clock.ms += 25 * SECOND
+  const wokeMs = clock.ms
+  // Who asks, or a frame that waited, may come before the sign that is due.
+  change(6)
+  writer.tick()
+  // So many that the next whole book is where a reader would start.
+  for (let size = 7; size <= 16; size++) {
+    clock.ms += 10
+    change(size)
+  }
+  writer.checkpointAll()
+  await nextTurn()
+  await pass(3 * SECOND, clock, writer)
+  const hole = { fromMs: stoodMs, toMs: wokeMs + SECOND, reason: 'standstill' }
+  for (const atMs of [stoodMs, stoodMs + 1, wokeMs - 1, wokeMs, wokeMs + 200, wokeMs + SECOND - 1])
+    t.match(await reader.bookAt(id(1), atMs), { proven: false, hole })
+  t.match(await reader.bookAt(id(1), stoodMs - 1), { bids: [[4_000, 5]], proven: true })
+  t.match(await reader.bookAt(id(1), wokeMs + SECOND), {
+    bids: [[4_000, 16]],
+    proven: true,
+    base: { atMs: wokeMs + 100 }
+  })
+
+  // Frames that waited were too many for the journal: what it lost begins with the wake.
+  const lost = { fromMs: wokeMs, toMs: wokeMs + 500, records: 2, reason: 'queue_full', journal: 'books' }
+  journal.entries = journal.entries.filter(({ record }) => record.atMs < wokeMs || record.atMs > lost.toMs)
+  const after = journal.entries.findIndex(({ record }) => record.atMs > lost.toMs)
+  const body = Buffer.from(JSON.stringify(lost))
+  const record = { kind: 'hole' as const, atMs: lost.toMs, connection: 0, body }
+  journal.entries.splice(after, 0, { record, key: undefined })
+  t.match(await reader.bookAt(id(1), stoodMs + SECOND), { proven: false, hole: { reason: 'standstill' } })
+  t.ok((await reader.bookAt(id(1), stoodMs - 1)).proven)
+  await writer.stop()
+})
+
+t.test('a delay of a busy machine is no standstill, and a restart is none', async (t) => {
+  const { journal, clock, writer, reader, serve } = await logged()
+  serve(id(1))
+  clock.ms += 5 * SECOND
+  writer.tick()
+  await nextTurn()
+  t.ok((await reader.bookAt(id(1), START_MS + 2 * SECOND)).proven)
+  await writer.stop()
+  const again = await logged({ journal, ms: clock.ms + 60 * SECOND })
+  again.serve(id(1))
+  again.clock.ms += SECOND
+  await again.writer.stop()
+  t.ok((await reader.bookAt(id(1), again.clock.ms - 1)).proven)
 })
 
 t.test('a book whose levels are not those that were recorded is not proved', async (t) => {

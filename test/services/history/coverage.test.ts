@@ -231,7 +231,7 @@ t.test('between two intervals of a market all is missing, also in a range that h
   t.strictSame(within([], 100, 400), [], 'nor before the first')
 })
 
-t.test('where rows or frames were lost nothing is verified', async (t) => {
+t.test('where rows or frames were lost, or nothing was heard, nothing is verified', async (t) => {
   const gap = {
     id: 'g',
     venue: 'kalshi' as const,
@@ -249,6 +249,7 @@ t.test('where rows or frames were lost nothing is verified', async (t) => {
     [
       { ...gap, kind: 'recorder_overflow', startedAtMs: 300, endedAtMs: null },
       { ...gap, kind: 'journal_hole', startedAtMs: 150, endedAtMs: 180 },
+      { ...gap, kind: 'standstill', startedAtMs: 220, endedAtMs: 260 },
       { ...gap, kind: 'storage_down', startedAtMs: 120, endedAtMs: 390 }
     ],
     350
@@ -262,7 +263,9 @@ t.test('where rows or frames were lost nothing is verified', async (t) => {
       [110, 150, null],
       [150, 170, 'journal_hole'],
       [170, 200, 'silent'],
-      [200, 300, null],
+      [200, 220, null],
+      [220, 260, 'standstill'],
+      [260, 300, null],
       [300, 350, 'recorder_overflow'],
       [350, 400, null]
     ]

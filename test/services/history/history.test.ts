@@ -204,17 +204,17 @@ async function bookWithoutLog(t: Test, { databaseUrl }: Engine): Promise<void> {
     await history.flush()
     return history
   }
-  const first = await run(AT + 60_000)
-  t.ok((await first.bookAt(market(1).id, AT + 30_000)).proven)
+  const first = await run(AT + 5_000)
+  t.ok((await first.bookAt(market(1).id, AT + 3_000)).proven)
   await first.stop()
   const pruned = { folder: join(dataDir, 'journal'), maxAgeMs: HOUR_MS, maxBytes: 1e9 }
   await pruneJournal({ ...pruned, nowMs: AT + 2 * HOUR_MS })
   clock.ms = AT + 2 * HOUR_MS
-  const second = await run(AT + 2 * HOUR_MS + 60_000)
+  const second = await run(AT + 2 * HOUR_MS + 5_000)
   runs(second)
   const at = (atMs: number) => second.bookAt(market(1).id, atMs)
   const [from, to] = [AT + 1_000, AT + 2 * HOUR_MS + 1_000].map((ms) => new Date(ms).toISOString())
-  await t.rejects(at(AT + 30_000), {
+  await t.rejects(at(AT + 3_000), {
     code: 'BOOK_UNPROVEN',
     message: new RegExp(`log_pruned from ${from} to ${to}`)
   })

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { HistoryRecorder } from '../../../services/history/history-recorder.ts'
+import { readRecordedCoverage } from '../../../services/history/read/recorded-coverage.ts'
 import { Recorder, SLICE_ROWS } from '../../../services/history/recorder.ts'
 import type { SnapshotRecord, TradeRecord } from '../../../services/history/records.ts'
 import { NO, YES } from '../../../services/orderbook/arena.ts'
@@ -365,6 +366,60 @@ t.test('the run after a dead one tells the exact hole, and the run after a clean
       .map(({ startedAtMs, endedAtMs }) => [startedAtMs, endedAtMs]),
     Array(2).fill([stoppedAtMs, stoppedAtMs + 4_000])
   )
+})
+
+t.test('a process that stood still tells it, by whichever clock went on', async (t) => {
+  const warnings: object[] = []
+  const steady = { ms: 0 }
+  const { history, recorder, clock, store } = recorderOf({
+    steadyNow: () => steady.ms,
+    log: { ...SILENT, warn: (facts: object) => warnings.push(facts) }
+  })
+  const startedAtMs = clock.ms
+  recorder.start()
+  t.teardown(() => recorder.stop())
+  const { id } = serve(store, market(1))
+  const gaps = () =>
+    [...history.gapRows.values()]
+      .filter(({ kind }) => kind === 'standstill')
+      .map(({ venue, startedAtMs: fromMs, detectedAtMs, endedAtMs, marketIds, recoveredBy }) => [
+        venue,
+        fromMs - startedAtMs,
+        detectedAtMs - startedAtMs,
+        (endedAtMs as number) - startedAtMs,
+        marketIds,
+        recoveredBy
+      ])
+  const pass = async (wallMs: number, steadyMs: number) => {
+    clock.ms += wallMs
+    steady.ms += steadyMs
+    await recorder.flush()
+  }
+  await pass(5_000, 5_000)
+  await pass(-5_000, 1_000)
+  await pass(5_000, 1_000)
+  t.strictSame(gaps(), [], 'neither a busy machine nor a clock that is put is one')
+  // A machine that sleeps.
+  await pass(25_000, 10)
+  const slept = ['kalshi', 'polymarket'].map((venue) => [venue, 5_000, 30_000, 31_000, null, null])
+  t.strictSame(gaps(), slept)
+  t.strictSame(warnings, [{ stoodMs: 25_000 }])
+  const range = { fromMs: startedAtMs, toMs: clock.ms }
+  const { intervals } = await readRecordedCoverage(history, id, range, {
+    nowMs: () => clock.ms,
+    liveSessionId: recorder.sessionId
+  })
+  t.match(intervals, [
+    { kind: 'verified', toMs: startedAtMs + 5_000 },
+    { kind: 'degraded', reason: 'standstill', toMs: startedAtMs + 30_000 }
+  ])
+  // Frozen, with the wall's clock put back meanwhile.
+  await pass(-10_000, 8_000)
+  t.strictSame(gaps().slice(2), [
+    ['kalshi', 12_000, 20_000, 21_000, null, null],
+    ['polymarket', 12_000, 20_000, 21_000, null, null]
+  ])
+  t.equal(warnings.length, 2)
 })
 
 t.test('a journal’s hole is a gap of its venue, or of both', async (t) => {
