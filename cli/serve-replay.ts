@@ -52,10 +52,11 @@ export async function serveReplay(config: Config, { folder, speed, from, to }: R
     const report = await (app.replay as JournalReplay).run()
     bar.done()
     isThere = true
-    const { records, frames, isComplete, digest, atMs } = report
-    if (records === 0 && isComplete) throw new UsageError(`--replay ${folder} holds nothing that can be read`)
+    const { records, frames, holes, isComplete, digest, atMs } = report
+    if (records === 0 && (isComplete || holes > 0))
+      throw new UsageError(`--replay ${folder} holds nothing that can be read`)
     app.log.info(
-      { records, frames, isComplete, digest, at: new Date(atMs).toISOString() },
+      { records, frames, holes, isComplete, digest, at: new Date(atMs).toISOString() },
       'the journal is replayed; its last state is served'
     )
   } catch (error) {

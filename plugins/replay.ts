@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { JournalReplay, type ReplayOptions } from '../services/history/replay/replay.ts'
+import { isoTime } from '../services/snapshots/aggregate.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -8,10 +9,16 @@ declare module 'fastify' {
   }
 }
 
-export default fp<Omit<ReplayOptions, 'store' | 'signal'>>(
+export default fp<Omit<ReplayOptions, 'store' | 'signal' | 'onHole'>>(
   async (app, options) => {
     const ending = new AbortController()
-    app.decorate('replay', new JournalReplay({ ...options, store: app.snapshotStore, signal: ending.signal }))
+    const onHole: ReplayOptions['onHole'] = ({ journal, fromMs, toMs, records, reason }) =>
+      app.log.warn(
+        { journal, from: isoTime(fromMs), to: isoTime(toMs), records, reason },
+        'the journal has a hole: books wait for their next snapshot'
+      )
+    const { signal } = ending
+    app.decorate('replay', new JournalReplay({ ...options, store: app.snapshotStore, signal, onHole }))
     app.addHook('onClose', async () => ending.abort())
   },
   { name: 'replay', dependencies: ['snapshot-store'] }

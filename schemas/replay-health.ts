@@ -8,6 +8,11 @@ export const ReplayHealthSchema = Type.Object(
       description: 'finished: all of the range was applied, and its last state is served'
     }),
     records: Type.Integer({ minimum: 0, description: 'Records of the journal that were applied' }),
+    holes: Type.Integer({
+      minimum: 0,
+      description:
+        'Stretches of which records are lost, damaged or missing: with each the books of its venue wait for their next snapshot'
+    }),
     receivedAt: nullable(
       dateTime('The clock of the recorded run at the last of them; null before the first')
     ),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -53,23 +53,49 @@ function serve(t: Test, args: string[]) {
   return { child, said, ended: once(child, 'close') }
 }
 
+/** Waits until all is replayed; returns the health then. */
+async function finished(said: { stdout: string }): Promise<Health> {
+  for (;;) {
+    const base = /listening at (http:\S+)"/.exec(said.stdout)?.[1]
+    const health = base === undefined ? null : ((await (await fetch(`${base}/v1/healthz`)).json()) as Health)
+    if (health?.replay?.state === 'finished') return health
+    await sleep(20)
+  }
+}
+
 t.test('a replay that is finished says so in health, and goes on to serve its last state', async (t) => {
   const { child, said, ended } = serve(t, [await recorded(t), '--to', '2030-01-01T00:00:00Z'])
-  const address = async (): Promise<string> => {
-    const found = /listening at (http:\S+)"/.exec(said.stdout)?.[1]
-    if (found !== undefined) return found
-    await sleep(20)
-    return address()
-  }
-  const base = await address()
-  const health = async () => (await (await fetch(`${base}/v1/healthz`)).json()) as Health
-  while ((await health()).replay?.state !== 'finished') await sleep(20)
-  const { replay, store } = await health()
-  t.match(replay, { records: 3, receivedAt: '2026-11-20T12:00:00.005Z', digest: /^[0-9a-f]{64}$/ })
+  const { replay, store } = await finished(said)
+  t.match(replay, { records: 3, holes: 0, receivedAt: '2026-11-20T12:00:00.005Z', digest: /^[0-9a-f]{64}$/ })
   t.match(said.stdout, new RegExp(`"digest":"${replay?.digest}"`), 'the digest of the log')
   t.equal(store.markets, 1)
   child.kill('SIGTERM')
   t.strictSame(await ended, [0, null])
+})
+
+t.test('a damaged journal is told in the log and in health', async (t) => {
+  const folder = await recorded(t)
+  const journal = join(folder, 'journal', 'kalshi')
+  const path = join(journal, readdirSync(journal)[0] as string)
+  const whole = readFileSync(path)
+  const damaged = Buffer.from(whole)
+  damaged.fill(0, whole.lastIndexOf('XBFOOT1') - 40, whole.lastIndexOf('XBFOOT1'))
+  await t.test('and one of which nothing can be read is one sentence', async (t) => {
+    writeFileSync(path, damaged)
+    const { said, ended } = serve(t, [folder])
+    t.strictSame(await ended, [1, null])
+    t.match(said.stderr.trim(), /^crossbook: --replay \S+ holds nothing that can be read$/)
+  })
+  // Behind what is damaged, the same again.
+  writeFileSync(join(journal, readdirSync(journal)[0]?.replace(/^\d/, '9') as string), whole)
+  const { said, child, ended } = serve(t, [folder])
+  const { replay } = await finished(said)
+  t.match(replay, { records: 3, holes: 1 })
+  const times = '"from":"2026-11-20T12:00:00.000Z","to":"2026-11-20T12:00:00.005Z"'
+  t.equal(said.stdout.split(`"journal":"kalshi",${times},"records":3,"reason":"corrupt"`).length, 2, 'once')
+  child.kill('SIGTERM')
+  t.strictSame(await ended, [0, null])
+  t.match(said.stdout, /"holes":1,"isComplete":false/)
 })
 
 t.test('a folder without a journal of that time is one sentence, and nothing listens', async (t) => {

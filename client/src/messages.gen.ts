@@ -328,6 +328,8 @@ export interface components {
             state: "running" | "finished";
             /** @description Records of the journal that were applied */
             records: number;
+            /** @description Stretches of which records are lost, damaged or missing: with each the books of its venue wait for their next snapshot */
+            holes: number;
             receivedAt: string | null;
             digest: string | null;
         };

@@ -6,13 +6,17 @@ import type { JournalHole, JournalPosition, JournalRecord } from './record.ts'
 import { decodeRecords } from './record-block.ts'
 import { SegmentCatalog, type SegmentSummary } from './segment-catalog.ts'
 import { openSegment, readBlock } from './segment-index.ts'
+import { segmentStartMs } from './segment-name.ts'
 import type { PlacedBlock } from './segment-scan.ts'
 import { verifySegment } from './verify.ts'
 
 export interface JournalReaderOptions {
   folder: string
   name: string
-  /** Told of each block in the range that `records` had to leave out, as it comes to it. */
+  /**
+   * Told of what `records` had to leave out of the range, as it comes to it: blocks that are damaged or missing, and
+   * segments that are gone. Not of the torn end of a segment that nobody sealed.
+   */
   onHole?: (hole: JournalHole) => void
   /** Of raw blocks that are kept, for who asks for the same ones again; 0 if not given. */
   keptBytes?: number
@@ -53,7 +57,7 @@ export class JournalReader {
       if (start !== undefined && segment.name < start.segment) continue
       if (!overlaps(segment, fromMs, toMs)) continue
       const firstBlock = start?.segment === segment.name ? start.block : 0
-      yield* this.segmentRecords(segment.name, firstBlock, fromMs, toMs)
+      yield* this.segmentRecords(segment, firstBlock, fromMs, toMs)
     }
   }
 
@@ -106,7 +110,7 @@ export class JournalReader {
   }
 
   private async *segmentRecords(
-    name: string,
+    { name, ...whole }: SegmentSummary,
     firstBlock: number,
     fromMs: number,
     toMs: number
@@ -115,17 +119,30 @@ export class JournalReader {
     const file = await openSegment(join(this.catalog.path, name))
     if (index === null || file === null) {
       await file?.close()
+      this.tellHole(whole)
       return
     }
+    const tellMissing = (records: number, hole: { fromMs: number; toMs: number }) => {
+      if (records > 0 && overlaps(hole, fromMs, toMs)) this.tellHole({ ...hole, records })
+    }
+    let known = 0
+    let knownMs = Math.min(segmentStartMs(name) ?? whole.fromMs, whole.fromMs)
     try {
       for (const block of index.blocks) {
+        // One whose header is damaged is not in the index: the next one says how many records came before it.
+        tellMissing(block.recordsBefore - known, { fromMs: knownMs, toMs: block.fromMs })
+        known = block.recordsBefore + block.records
+        knownMs = block.toMs
         if (block.block < firstBlock || !overlaps(block, fromMs, toMs)) continue
         // Reading and decompressing are done elsewhere: the event loop turns between blocks.
         const raw = await this.rawBlock(file, block)
-        if (raw === null) this.tellHole(block)
+        const isTorn = index.trailer === null && block === index.blocks.at(-1)
+        if (raw === null && !isTorn) this.tellHole(block)
         const records = raw === null ? [] : decodeRecords(raw, index.kinds, fromMs, toMs)
         if (records.length > 0) yield { position: { segment: name, block: block.block }, records }
       }
+      if (index.trailer !== null)
+        tellMissing(index.trailer.records - known, { fromMs: knownMs, toMs: index.trailer.toMs })
     } finally {
       await file.close()
     }
@@ -151,7 +168,7 @@ export class JournalReader {
     return raw
   }
 
-  private tellHole({ fromMs, toMs, records }: PlacedBlock): void {
+  private tellHole({ fromMs, toMs, records }: Omit<JournalHole, 'journal' | 'reason'>): void {
     this.options.onHole?.({ journal: this.options.name, fromMs, toMs, records, reason: 'corrupt' })
   }
 }

@@ -89,7 +89,7 @@ export class KalshiReplay implements VenueReplay {
         this.rest(body.toString(), atMs)
         return
       case 'hole':
-        this.awaitAll(this.live, this.table)
+        for (const { books, table } of this.all()) this.awaitAll(books, table)
     }
   }
 

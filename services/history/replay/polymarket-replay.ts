@@ -87,7 +87,7 @@ export class PolymarketReplay implements VenueReplay {
         return
       }
       case 'hole':
-        for (const [, slot] of this.live.followed()) this.live.awaitSnapshot(slot)
+        for (const books of this.all()) for (const [, slot] of books.followed()) books.awaitSnapshot(slot)
     }
   }
 

@@ -2,9 +2,9 @@ import type { Venue } from '../../../schemas/common.ts'
 import type { ReplayHealth } from '../../../schemas/replay-health.ts'
 import { isoTime } from '../../snapshots/aggregate.ts'
 import type { SnapshotStore } from '../../snapshots/store.ts'
-import { JournalReader } from '../journal/reader.ts'
-import type { JournalRecord } from '../journal/record.ts'
+import type { JournalHole, JournalRecord } from '../journal/record.ts'
 import { BookDigest } from './book-digest.ts'
+import { openJournal } from './journal-source.ts'
 import { KalshiReplay } from './kalshi-replay.ts'
 import { parseMarketBody } from './market-record.ts'
 import { MarketsFirst } from './markets-first.ts'
@@ -35,6 +35,8 @@ export interface ReplayOptions {
   /** Seconds of record in one of wall time; null: as fast as it goes. */
   speed: number | null
   onProgress?: (progress: ReplayProgress) => void
+  /** Told of each stretch of which records are lost, as the replay comes to it: its books wait for snapshots. */
+  onHole?: (hole: JournalHole) => void
   /** Ends the replay where it is. */
   signal?: AbortSignal
   /** Where to begin to read; the start of the journals. Later saves time and leaves out what was known then. */
@@ -47,7 +49,9 @@ export interface ReplayOptions {
 
 export interface ReplayReport extends ReplayProgress {
   frames: number
-  /** Whether all of the range was applied: the replay was not aborted. */
+  /** Stretches of which records are lost: those that the journals tell of, and what is damaged or missing in them. */
+  holes: number
+  /** Whether all of the range was applied: the replay was not aborted, and nothing was lost. */
   isComplete: boolean
   /** See `BookDigest`. */
   digest: string
@@ -68,6 +72,7 @@ export class JournalReplay {
   private readonly venues: Record<Venue, VenueReplay>
   private records = 0
   private frames = 0
+  private holes = 0
   /** Time of the last record; 0 before the first. */
   private lastAtMs = 0
   /** Once all of the range is applied. */
@@ -96,10 +101,11 @@ export class JournalReplay {
 
   /** How far it is, as health tells it. */
   health(): ReplayHealth {
-    const { records, lastAtMs, lastDigest } = this
+    const { records, holes, lastAtMs, lastDigest } = this
     return {
       state: lastDigest === null ? 'running' : 'finished',
       records,
+      holes,
       receivedAt: records === 0 ? null : isoTime(lastAtMs),
       digest: lastDigest
     }
@@ -137,17 +143,23 @@ export class JournalReplay {
 
   private open(venue: Venue): RecordSource {
     const { folder, open } = this.options
-    return open === undefined ? new JournalReader({ folder, name: venue }) : open(venue)
+    return open === undefined ? openJournal(folder, venue) : open(venue)
   }
 
   private apply({ from, record }: MergedRecord<Venue>): void {
     // What was due before, such as the end of a match, comes first.
     if (record.atMs > this.clock.now()) this.settle(record.atMs)
-    this.records++
     this.lastAtMs = record.atMs
+    if (record.kind === 'hole') this.tellHole(record)
+    else this.records++
     if (record.kind === 'frame') this.frames++
     if (record.kind === 'market') this.market(record)
     else this.venues[from].take(record)
+  }
+
+  private tellHole({ body }: JournalRecord): void {
+    this.holes++
+    this.options.onHole?.(JSON.parse(body.toString()) as JournalHole)
   }
 
   private settle(atMs: number): void {
@@ -170,14 +182,15 @@ export class JournalReplay {
     if (record !== null) venue.put(record)
   }
 
-  private report(isComplete: boolean): ReplayReport {
+  private report(isFinished: boolean): ReplayReport {
     const digest = this.digest()
-    if (isComplete) this.lastDigest = digest
+    if (isFinished) this.lastDigest = digest
     return {
       atMs: this.lastAtMs,
       records: this.records,
       frames: this.frames,
-      isComplete,
+      holes: this.holes,
+      isComplete: isFinished && this.holes === 0,
       digest
     }
   }

@@ -261,10 +261,11 @@ t.test('damage costs the block that it is in', async (t) => {
     t.strictSame(read, range(0, 50))
   })
   await t.test('a header that nothing else tells of', async (t) => {
-    const { holes, read } = await damaged(t, false, (path) =>
+    const { holes, told, read } = await damaged(t, false, (path) =>
       flipByte(path, (blockOffsets(path)[2] as number) + 1)
     )
     t.match(holes, [{ reason: 'corrupt', records: 10, fromMs: NOON + 19, toMs: NOON + 30 }])
+    t.strictSame(told, holes)
     t.strictSame(read, without(2))
   })
   await t.test('the head of a segment', async (t) => {
@@ -283,10 +284,11 @@ t.test('damage costs the block that it is in', async (t) => {
   })
   await t.test('the end of a segment whose writer was killed', async (t) => {
     const lost = { holes: [hole(4, 'torn')], read: without(4) }
-    t.match(await damaged(t, false, (path) => truncateSync(path, end(path) - 1)), lost)
+    const untold = { ...lost, told: [] }
+    t.match(await damaged(t, false, (path) => truncateSync(path, end(path) - 1)), untold)
     t.match(
       await damaged(t, false, (path) => flipByte(path, end(path) - 9)),
-      lost,
+      untold,
       'long enough, but not written'
     )
     const inHeader = await damaged(t, false, (path) =>

@@ -1,6 +1,10 @@
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import t, { type Test } from 'tap'
 import type { Venue } from '../../../schemas/common.ts'
-import type { JournalRecord, RecordKind } from '../../../services/history/journal/record.ts'
+import { BLOCK_MAGIC } from '../../../services/history/journal/block-header.ts'
+import type { JournalHole, JournalRecord, RecordKind } from '../../../services/history/journal/record.ts'
 import { JournalWriter } from '../../../services/history/journal/writer.ts'
 import { JournalTap } from '../../../services/history/journal-tap.ts'
 import { formatMarketBody } from '../../../services/history/replay/market-record.ts'
@@ -16,6 +20,8 @@ import { startSimulator } from '../../../simulator/index.ts'
 import { testConfig } from '../../helper.ts'
 
 const VENUES = ['kalshi', 'polymarket'] as const satisfies readonly Venue[]
+/** Blocks of each journal that are damaged, one after the other. */
+const DAMAGES = 12
 const log = { info: () => {}, warn: () => {}, error: () => {} }
 const MARKET = {
   eventId: 'e',
@@ -34,6 +40,7 @@ const MARKET = {
   volumeUnit: 'contracts',
   openInterest: null
 }
+const HOLE = { journal: 'a', fromMs: 1_000, toMs: 1_001, records: 1, reason: 'queue_full' }
 const EVENT = { id: 'e', venue: 'kalshi', title: 'E' }
 const newStore = () => new SnapshotStore({ capacityMarkets: 128, capacityLevels: 128 * 512 })
 
@@ -134,6 +141,15 @@ function replay(folder: string, toMs: number, options: Partial<Parameters<typeof
   return { store, done: replayJournal({ folder, fromMs: 0, toMs, store, speed: null, ...options }) }
 }
 
+function levels({ books: { arena } }: SnapshotStore, at: number) {
+  return ([0, 1] as const).map((side) =>
+    Array.from({ length: arena.count(at, side) }, (_, depth) => [
+      arena.priceAt(at, side, depth),
+      arena.sizeAt(at, side, depth)
+    ])
+  )
+}
+
 /** Compares every book, its markets' metadata and its state. */
 function equals(t: Test, live: SnapshotStore, again: SnapshotStore): void {
   t.same(new Set([...again.records()].map(({ id }) => id)), new Set([...live.records()].map(({ id }) => id)))
@@ -142,13 +158,6 @@ function equals(t: Test, live: SnapshotStore, again: SnapshotStore): void {
     if (other === undefined) continue
     t.same(other.market, market)
     // Books are compared slot by slot: in the replay a market has a slot of its own.
-    const levels = (store: SnapshotStore, at: number) =>
-      [0, 1].map((side) =>
-        Array.from({ length: store.books.arena.count(at, side as 0 | 1) }, (_, depth) => [
-          store.books.arena.priceAt(at, side as 0 | 1, depth),
-          store.books.arena.sizeAt(at, side as 0 | 1, depth)
-        ])
-      )
     t.same(levels(again, other.slot), levels(live, slot), id)
     const says = (one: SnapshotStore, at: number) => {
       const { state, reason, sequence, venueTimeMs, receivedAtMs } = one.books.verdicts.get(at)
@@ -212,6 +221,65 @@ t.test('over a handover of every connection, with markets that were written late
   const before = recorded.applied()
   await until('more came', () => recorded.applied() > before + 300)
   await becomesEqual(t, recorded)
+})
+
+t.test('of a journal with a damaged block no book is live that is not what it was', async (t) => {
+  const recorded = await record(t, 400)
+  const { folder, venue, feeds, applied } = recorded
+  const next = async (frames: number) => {
+    const before = applied()
+    await until('more came', () => applied() > before + frames)
+  }
+  await next(300)
+  for (const name of VENUES) venue.faults.set(name, 'cut_socket', { count: 1 })
+  await next(300)
+  for (const feed of feeds) await feed.recycle({ signal: new AbortController().signal, onProgress: () => {} })
+  await next(300)
+  const toMs = await recorded.settle()
+  const whole = replay(folder, toMs)
+  t.match(await whole.done, { isComplete: true, holes: 0 })
+  const copy = join(folder, 'copy')
+  for (const name of VENUES) cpSync(join(folder, name), join(copy, name), { recursive: true })
+  for (const name of VENUES) {
+    const path = join(copy, name, readdirSync(join(copy, name))[0] as string)
+    const bytes = readFileSync(path)
+    const starts: number[] = []
+    for (let at = bytes.indexOf(BLOCK_MAGIC); at !== -1; at = bytes.indexOf(BLOCK_MAGIC, at + 1))
+      starts.push(at)
+    // The last block may be torn, which is no damage.
+    const last = starts.length - 2
+    const told: JournalHole[] = []
+    let doubtful = 0
+    for (let part = 0; part <= DAMAGES; part++) {
+      const block = Math.floor((part * last) / DAMAGES)
+      // In its records, and in its header, without which nobody knows where it is.
+      const spoilt = part % 2 === 0 ? (starts[block + 1] as number) - 9 : (starts[block] as number) + 1
+      const damaged = Buffer.from(bytes)
+      damaged[spoilt] = (damaged[spoilt] as number) ^ 1
+      writeFileSync(path, damaged)
+      const { store, done } = replay(copy, toMs, { onHole: (hole) => told.push(hole) })
+      t.match(await done, { isComplete: false, holes: 1 }, `block ${block} of ${name}`)
+      const wrong = [...store.records()].filter(({ id, slot }) => {
+        if (store.books.verdicts.state(slot) !== 'live') {
+          doubtful++
+          return false
+        }
+        const other = whole.store.get(id)?.slot as number
+        const isLive = whole.store.books.verdicts.state(other) === 'live'
+        return !isLive || !isDeepStrictEqual(levels(store, slot), levels(whole.store, other))
+      })
+      t.strictSame(
+        wrong.map(({ id }) => id),
+        [],
+        `block ${block} of ${name}`
+      )
+    }
+    writeFileSync(path, bytes)
+    t.ok(doubtful > 0)
+    t.ok(
+      told.every(({ journal, fromMs, toMs: endMs }) => journal === name && fromMs <= endMs && endMs < toMs)
+    )
+  }
 })
 
 t.test('a replay is paced from where it is asked for, and can be ended', async (t) => {
@@ -321,7 +389,7 @@ t.test('what the record of Kalshi says of its connections is done to the books',
   write('command', { id: 3, cmd: 'unsubscribe', params: { sids: [1] } })
   t.match(await state(id), /^syncing/)
   snapshot(7)
-  write('hole', {}, 0)
+  write('hole', HOLE, 0)
   t.match(await state(id), /^syncing/, 'what is missing may have been of this book')
   snapshot(8)
   write('opened', { name: 'kalshi' }, 2)
@@ -395,7 +463,7 @@ t.test('what the record of Polymarket says of its connections is done to the boo
   told++
   t.equal(await state(id), 'live null websocket 0')
   frame()
-  write('hole', {}, 0)
+  write('hole', HOLE, 0)
   t.equal(await state(id), 'syncing awaiting_snapshot websocket 1')
   frame()
   write('opened', { name: 'polymarket-1' }, 2)
