@@ -189,7 +189,9 @@ export async function loadWarmState({
   } catch (error) {
     for (const id of loaded.keys()) store.remove(id)
     loaded.clear()
-    log.warn({ err: error, path: state.path }, 'the file of the last state cannot be used: it is ignored')
+    // One sentence: it may be zlib's error, and its stack says nothing of the file.
+    const why = error instanceof Error ? error.message : String(error)
+    log.warn(`the last state in ${state.path} cannot be used (${why}): it is ignored`)
     return new WarmMarkets(store, loaded, { ...none, ignoredFiles: 1 })
   }
 }

@@ -29,7 +29,8 @@ function log() {
   return {
     warnings,
     info: () => {},
-    warn: (_: unknown, message?: string) => void warnings.push(message ?? '')
+    warn: (said: unknown, message?: string) =>
+      void warnings.push(message ?? (typeof said === 'string' ? said : ''))
   }
 }
 
@@ -184,6 +185,10 @@ t.test('a file that is torn or foreign is ignored, with one warning', async (t) 
     t.match(await loaded(dataDir, store, said), { size: 0, ignoredFiles: 1, ageMs: null })
     t.equal(store.size, 0)
     t.equal(said.warnings.length, 1)
+    t.match(
+      said.warnings[0],
+      /^the last state in \S+last-state\.gz cannot be used \([^\n]+\): it is ignored$/
+    )
   }
 })
 
