@@ -194,7 +194,11 @@ t.test('crossbook export', async (t) => {
       [[...range, '--format', 'xls'], /^crossbook: --format must be one of csv, parquet, ndjson$/],
       [range, /^crossbook: nothing was recorded in DATA_DIR away: /, { DATA_DIR: 'away' }],
       [range, /^crossbook: the database of the history is empty or of an older /, { DATA_DIR: 'empty' }],
-      [range, /^crossbook: the database in broken\/database cannot be opened: /, { DATA_DIR: 'broken' }],
+      [
+        range,
+        /^crossbook: the database in broken\/database cannot be opened, it may be damaged \([^\n]+\): move it away/,
+        { DATA_DIR: 'broken' }
+      ],
       [range, /cannot be reached, ECONNREFUSED/, { DATABASE_URL: 'postgres://u:s3cret@127.0.0.1:1/d' }]
     ]
     await Promise.all(cases.map(([args, sentence, environment]) => refused(t, args, sentence, environment)))

@@ -37,8 +37,15 @@ export async function openPglite(
   } catch (error) {
     unlock()
     if (error instanceof ConfigError) throw error
-    const why = error instanceof Error ? error.message : String(error)
-    throw new ConfigError(`the database in ${folder} cannot be opened: ${why}`)
+    const said = error instanceof Error ? error.message : String(error)
+    // PGlite may say it in lines, and ends it with a full stop.
+    const why = said.trim().replace(/\s+/g, ' ').replace(/\.$/, '')
+    const cannot = `the database in ${folder} cannot be opened`
+    // The system's own refusals have a code, and are of no database that is damaged.
+    if (error instanceof Error && 'code' in error) throw new ConfigError(`${cannot}: ${why}`)
+    throw new ConfigError(
+      `${cannot}, it may be damaged (${why}): move it away, and a new one is made; journals and asOf do not need it`
+    )
   }
   const pool = openSqlPool({
     connection: { ...embedded.address, user: 'postgres', database: 'postgres' },

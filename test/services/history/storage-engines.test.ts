@@ -122,13 +122,18 @@ t.test('the embedded database', async (t) => {
     t.equal(existsSync(join(dataDir, 'database.pid')), false, 'a refused start holds nothing')
   })
 
-  t.test('says which folder it cannot open', async (t) => {
+  t.test('says which folder it cannot open, and what to do', async (t) => {
     const broken = t.testdir({ database: { PG_VERSION: '9.6\n' } })
     await t.rejects(openHistory({ databaseUrl: '', dataDir: broken, log }), {
       code: 'CONFIG_INVALID',
-      message: /cannot be opened/
+      message:
+        /^the database in \S+\/database cannot be opened, it may be damaged \([^\n]*[^.\n]\): move it away, [^\n]+$/
     })
     t.equal(existsSync(join(broken, 'database.pid')), false)
+    const inTheWay = t.testdir({ database: 'a file' })
+    await t.rejects(openHistory({ databaseUrl: '', dataDir: inTheWay, log }), {
+      message: /^the database in \S+ cannot be opened: EEXIST/
+    })
   })
 })
 
