@@ -21,7 +21,7 @@ const CoverageKindSchema = Type.Enum(['verified', 'degraded', 'missing'], {
   type: 'string',
   description:
     'verified: streamed in sequence, no proof failed, all of it recorded; degraded: flagged, or only polled, or ' +
-    'part of the recording is lost; missing: nothing is known'
+    'wrong before that was noticed, or nothing was heard, or part of the recording is lost; missing: nothing is known'
 })
 
 const CoverageSummarySchema = Type.Object(

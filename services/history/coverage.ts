@@ -1,11 +1,12 @@
 import { REASONS, reasonBit, reasonBits, type VerdictSource } from '../integrity/verdict.ts'
-import type {
-  CoverageKind,
-  CoverageRecord,
-  GapRecord,
-  RecordedSpan,
-  SessionRecord,
-  TimeRange
+import {
+  BOOK_GAP_KINDS,
+  type CoverageKind,
+  type CoverageRecord,
+  type GapRecord,
+  type RecordedSpan,
+  type SessionRecord,
+  type TimeRange
 } from './records.ts'
 
 /** How much one instant of a market is worth, and why it is not worth more. */
@@ -25,7 +26,10 @@ export interface Coverage {
   recordedToMs: number | null
 }
 
-/** A stretch in which rows or frames were lost, or nothing was heard, so that nothing in it is proven. */
+/**
+ * A stretch in which rows or frames were lost, nothing was heard, or something was wrong and not noticed yet, so that
+ * nothing in it is proven.
+ */
 export interface CoverageHole extends TimeRange {
   reason: string
 }
@@ -49,15 +53,15 @@ export function coverageOf(reasons: number, source: VerdictSource, isKnown: bool
   return source === 'websocket' ? { kind: 'verified', reason: null } : { kind: 'degraded', reason: 'polled' }
 }
 
-/** Returns the stretches of gaps in which recorded rows or frames were lost, or nothing was heard. */
+/**
+ * Returns the stretches of gaps in which recorded rows or frames were lost, or nothing was heard, and of gaps of books
+ * the time before they were noticed: from then on the verdicts tell.
+ */
 export function holesOf(gaps: readonly GapRecord[], nowMs: number): CoverageHole[] {
-  return gaps
-    .filter(({ kind }) => HOLE_KINDS.includes(kind))
-    .map(({ startedAtMs, endedAtMs, kind }) => ({
-      fromMs: startedAtMs,
-      toMs: endedAtMs ?? nowMs,
-      reason: kind
-    }))
+  return gaps.flatMap(({ kind, startedAtMs: fromMs, detectedAtMs, endedAtMs }) => {
+    if (HOLE_KINDS.includes(kind)) return [{ fromMs, toMs: endedAtMs ?? nowMs, reason: kind }]
+    return BOOK_GAP_KINDS.includes(kind) ? [{ fromMs, toMs: detectedAtMs, reason: kind }] : []
+  })
 }
 
 /**
@@ -100,7 +104,7 @@ export function assembleCoverage(
     if (isFollowed) whole.push({ fromMs: toMs, toMs: untilMs, kind: 'missing', reason: 'not_recorded' })
   })
   const intervals = joined(whole.map((one) => clipped(one, { fromMs: range.fromMs, toMs: endMs })))
-  const withHoles = holes.length === 0 ? intervals : joined(intervals.flatMap((one) => pierced(one, holes)))
+  const withHoles = holes.length === 0 ? intervals : joined(pierced(intervals, holes))
   return { intervals: withHoles, recordedToMs: withHoles.at(-1)?.toMs ?? null }
 }
 
@@ -125,20 +129,43 @@ function clipped(interval: CoverageInterval, { fromMs, toMs }: TimeRange): Cover
   return { ...interval, fromMs: Math.max(fromMs, interval.fromMs), toMs: Math.min(toMs, interval.toMs) }
 }
 
-function pierced(interval: CoverageInterval, holes: readonly CoverageHole[]): CoverageInterval[] {
-  if (interval.kind !== 'verified') return [interval]
+/** Cuts holes out of what is verified; the intervals are in order. */
+function pierced(intervals: readonly CoverageInterval[], holes: readonly CoverageHole[]): CoverageInterval[] {
+  const ordered = apart(holes)
   const parts: CoverageInterval[] = []
-  let fromMs = interval.fromMs
-  for (const hole of [...holes].sort((a, b) => a.fromMs - b.fromMs)) {
-    const start = Math.max(fromMs, hole.fromMs)
-    const end = Math.min(interval.toMs, hole.toMs)
-    if (end <= start) continue
-    parts.push({ ...interval, fromMs, toMs: start })
-    parts.push({ fromMs: start, toMs: end, kind: 'degraded', reason: hole.reason })
-    fromMs = end
+  let first = 0
+  for (const interval of intervals) {
+    while (first < ordered.length && (ordered[first] as CoverageHole).toMs <= interval.fromMs) first++
+    let { fromMs } = interval
+    for (const hole of interval.kind === 'verified' ? within(ordered, first, interval.toMs) : []) {
+      const start = Math.max(fromMs, hole.fromMs)
+      const end = Math.min(interval.toMs, hole.toMs)
+      parts.push({ ...interval, fromMs, toMs: start })
+      parts.push({ fromMs: start, toMs: end, kind: 'degraded', reason: hole.reason })
+      fromMs = end
+    }
+    parts.push({ ...interval, fromMs })
   }
-  parts.push({ ...interval, fromMs })
   return parts
+}
+
+/** The holes from one on that begin before an instant. */
+function* within(holes: readonly CoverageHole[], first: number, toMs: number): Generator<CoverageHole> {
+  for (let at = first; at < holes.length && (holes[at] as CoverageHole).fromMs < toMs; at++)
+    yield holes[at] as CoverageHole
+}
+
+/** Returns holes in order, each beginning where those before have ended, so that an answer takes one look at each. */
+function apart(holes: readonly CoverageHole[]): CoverageHole[] {
+  const kept: CoverageHole[] = []
+  let knownToMs = Number.NEGATIVE_INFINITY
+  for (const hole of [...holes].sort((a, b) => a.fromMs - b.fromMs)) {
+    const fromMs = Math.max(hole.fromMs, knownToMs)
+    if (hole.toMs <= fromMs) continue
+    kept.push({ ...hole, fromMs })
+    knownToMs = hole.toMs
+  }
+  return kept
 }
 
 /** Leaves out what has no length, and joins neighbours that say the same. */

@@ -3,7 +3,14 @@ import type { SnapshotStore } from '../snapshots/store.ts'
 import type { TradeNote } from '../venue/wire-tap.ts'
 import { CandleFiller, type FetchCandles } from './candle-filler.ts'
 import { lastFirstProof, tradesNotIn } from './gap-evidence.ts'
-import type { GapKind, GapRecord, GapRecovery, HistoryStore, TradeRecord } from './records.ts'
+import {
+  BOOK_GAP_KINDS,
+  type GapKind,
+  type GapRecord,
+  type GapRecovery,
+  type HistoryStore,
+  type TradeRecord
+} from './records.ts'
 import { TriedGaps } from './tried-gaps.ts'
 import { describe } from './write-batch.ts'
 
@@ -59,15 +66,6 @@ const LOSES_TRADES: readonly GapKind[] = [
   'standstill',
   'sequence_gap',
   'recorder_overflow'
-]
-/** What a book that is seen whole again ends. */
-const OF_BOOKS: readonly GapKind[] = [
-  'sequence_gap',
-  'hash_mismatch',
-  'audit_mismatch',
-  'disconnected',
-  'drift',
-  'stray_change'
 ]
 
 /**
@@ -174,7 +172,7 @@ export class GapFiller {
    */
   private async ended(history: HistoryStore, gap: GapRecord, nowMs: number): Promise<GapRecord> {
     const { store, startedAtMs, giveUpAfterMs } = this.options
-    const isOfBooks = OF_BOOKS.includes(gap.kind)
+    const isOfBooks = BOOK_GAP_KINDS.includes(gap.kind)
     const marketIds = isOfBooks ? await concernedBy(history, gap) : []
     const isPatient = nowMs - startedAtMs < giveUpAfterMs
     const range = { fromMs: gap.detectedAtMs + 1, toMs: nowMs + 1 }

@@ -67,6 +67,15 @@ export const GAP_KINDS = [
   'storage_down'
 ] as const
 export type GapKind = (typeof GAP_KINDS)[number]
+/** What was wrong with books, and ends with the book that is seen whole again. */
+export const BOOK_GAP_KINDS: readonly GapKind[] = [
+  'sequence_gap',
+  'hash_mismatch',
+  'audit_mismatch',
+  'disconnected',
+  'drift',
+  'stray_change'
+]
 
 /** How the books came back after a gap; null while it is open, `none` where what is missing never will. */
 export const GAP_RECOVERIES = ['snapshot', 'rest', 'trades', 'candles', 'none'] as const
@@ -106,7 +115,7 @@ export interface GapRecord {
 
 /**
  * `verified`: streamed in sequence with no failed proof, and recorded; `degraded`: something was served, flagged, or
- * only polled, or the process stood still, or the journal has a hole; `missing`: nothing is known.
+ * only polled, or was wrong and not noticed yet, or the process stood still, or the journal has a hole; `missing`: nothing is known.
  */
 export const COVERAGE_KINDS = ['verified', 'degraded', 'missing'] as const
 export type CoverageKind = (typeof COVERAGE_KINDS)[number]
@@ -181,6 +190,8 @@ export interface GapQuery extends TimeRange {
   limit: number
   /** Of all kinds if not given. */
   kinds?: readonly GapKind[]
+  /** Beside those of `kinds`: of these, the gaps that were noticed within the range or later, and later than they began. */
+  lateKinds?: readonly GapKind[]
 }
 
 export interface TradeQuery extends TimeRange {

@@ -1,5 +1,5 @@
 import { assembleCoverage, HOLE_KINDS, holesOf } from '../coverage.ts'
-import type { HistoryRows, TimeRange } from '../records.ts'
+import { BOOK_GAP_KINDS, type HistoryRows, type TimeRange } from '../records.ts'
 import type { RecordedCoverage } from './reader.ts'
 import { readGaps } from './summary.ts'
 
@@ -25,7 +25,7 @@ export async function readRecordedCoverage(
     store.coverage({ ...range, marketId }),
     store.recordedSpan(marketId),
     store.sessions(range),
-    readGaps({ store }, marketId, range, HOLE_KINDS)
+    readGaps({ store }, marketId, range, { kinds: HOLE_KINDS, lateKinds: BOOK_GAP_KINDS })
   ])
   const nowMs = knownTo()
   const { intervals } = assembleCoverage(rows, sessions, range, nowMs, {

@@ -1,6 +1,6 @@
 import type { CoverageSummary } from '../../../schemas/history.ts'
 import { RangeInvalidError } from '../../errors.ts'
-import type { GapKind, GapRecord, TimeRange } from '../records.ts'
+import type { GapQuery, GapRecord, TimeRange } from '../records.ts'
 import { type Covered, clip, sharesOf } from './coverage-shares.ts'
 import type { HistoryReader } from './reader.ts'
 
@@ -32,9 +32,9 @@ export async function readGaps(
   { store }: Pick<HistoryReader, 'store'>,
   marketId: string,
   range: TimeRange,
-  kinds?: readonly GapKind[]
+  kinds: Pick<GapQuery, 'kinds' | 'lateKinds'> = {}
 ): Promise<GapRecord[]> {
-  const gaps = await store.gaps({ marketId, ...range, limit: STRETCHES_MAX + 1, ...(kinds && { kinds }) })
+  const gaps = await store.gaps({ marketId, ...range, limit: STRETCHES_MAX + 1, ...kinds })
   assertFew(gaps.length, 'gaps')
   return gaps
 }

@@ -69,13 +69,17 @@ export async function readGaps(
   query: GapQuery,
   asOfMs: number | null = null
 ): Promise<GapRecord[]> {
-  const { marketId, limit, kinds } = query
+  const { marketId, fromMs, limit, kinds, lateKinds = [] } = query
   const concerned =
     marketId === null
       ? sql`true`
       : sql`(all_markets and venue = ${venueOf(marketId)} or exists (
           select from gap_markets where gap_id = gaps.id and market_key = ${keyOf(marketId)}))`
-  const wanted = kinds === undefined ? sql`true` : sql`kind = any(${kinds}::text[])`
+  const wanted =
+    kinds === undefined
+      ? sql`true`
+      : sql`(kind = any(${kinds}::text[]) or kind = any(${lateKinds}::text[])
+          and detected_at_ms > greatest(started_at_ms, ${fromMs}::bigint))`
   const overlapping = overlaps(query, 'started_at_ms', 'ended_at_ms')
   const known = knownBy(asOfMs, 'detected_at_ms')
   return selectGaps(db, sql`${overlapping} and ${known} and ${wanted} and ${concerned}`, limit)

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { assembleCoverage, coverageOf, holesOf } from '../../../services/history/coverage.ts'
 import { CoverageTracker } from '../../../services/history/coverage-tracker.ts'
-import type { CoverageRecord, SessionRecord } from '../../../services/history/records.ts'
+import type { CoverageRecord, GapRecord, SessionRecord } from '../../../services/history/records.ts'
 import { reasonBits } from '../../../services/integrity/verdict.ts'
+import { gapRow } from '../../fake-history.ts'
 import { market, RECEIVED_AT_MS, serve } from '../../helper.ts'
 import { newStore, recorderOf, until } from './clock.ts'
 
@@ -229,6 +230,47 @@ t.test('between two intervals of a market all is missing, also in a range that h
   )
   t.strictSame(within([], 900, 950), [], 'behind the last of all nothing is known')
   t.strictSame(within([], 100, 400), [], 'nor before the first')
+})
+
+t.test('before a gap of books was noticed nothing is verified, whatever was served', async (t) => {
+  const of = (kind: GapRecord['kind'], startedAtMs: number, detectedAtMs: number, endedAtMs: number | null) =>
+    gapRow(kind, startedAtMs, { kind, detectedAtMs, endedAtMs })
+  const holes = holesOf(
+    [
+      of('hash_mismatch', 150, 170, 190),
+      of('restart', 210, 230, 240),
+      of('storage_down', 210, 230, null),
+      of('drift', 250, 250, 260),
+      // The longer one hides the shorter, and ends within the next interval.
+      of('audit_mismatch', 270, 320, null),
+      of('sequence_gap', 280, 290, 300),
+      of('disconnected', 310, 340, null)
+    ],
+    999
+  )
+  const rows = [
+    row('dead', 110, 170),
+    row('dead', 170, 190, 'degraded'),
+    row('dead', 190, 275),
+    row('dead', 275, 285, 'degraded'),
+    row('dead', 285, 400)
+  ]
+  t.strictSame(
+    assembleCoverage(rows, [dead], { fromMs: 0, toMs: 999 }, 999, { holes }).intervals.map(
+      ({ fromMs, toMs, reason }) => [fromMs, toMs, reason]
+    ),
+    [
+      [110, 150, null],
+      [150, 170, 'hash_mismatch'],
+      [170, 190, 'silent'],
+      [190, 270, null],
+      [270, 275, 'audit_mismatch'],
+      [275, 285, 'silent'],
+      [285, 320, 'audit_mismatch'],
+      [320, 340, 'disconnected'],
+      [340, 400, null]
+    ]
+  )
 })
 
 t.test('where rows or frames were lost, or nothing was heard, nothing is verified', async (t) => {

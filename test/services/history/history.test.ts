@@ -168,7 +168,8 @@ async function coverageOfRange(t: Test, { databaseUrl }: Engine): Promise<void> 
   })
 
   t.test('names a hole behind ten thousand gaps that are none', async (t) => {
-    await store.writeGaps(Array.from({ length: 10_000 }, (_, n) => gapRow(`gap ${n}`, AT + 100 + n)))
+    const atOnce = (n: number) => gapRow(`gap ${n}`, AT + 100 + n, { detectedAtMs: AT + 100 + n })
+    await store.writeGaps(Array.from({ length: 10_000 }, (_, n) => atOnce(n)))
     await store.writeGaps([hole('hole', 50_000)])
     const { intervals } = await history.coverage(ID, { fromMs: AT + 100, toMs: AT + 60_000 })
     t.match(intervals, [
@@ -178,13 +179,22 @@ async function coverageOfRange(t: Test, { databaseUrl }: Engine): Promise<void> 
     ])
   })
 
+  t.test('names a gap before it was noticed', async (t) => {
+    await store.writeGaps([gapRow('late', AT + 30_000, { detectedAtMs: AT + 30_050 })])
+    const { intervals } = await history.coverage(ID, { fromMs: AT + 30_020, toMs: AT + 30_100 })
+    t.strictSame(intervals, [
+      { fromMs: AT + 30_020, toMs: AT + 30_050, kind: 'degraded', reason: 'sequence_gap' },
+      { fromMs: AT + 30_050, toMs: AT + 30_100, kind: 'verified', reason: null }
+    ])
+  })
+
   t.test('is refused where it has more holes than are looked at', async (t) => {
     await store.writeGaps(Array.from({ length: 10_000 }, (_, n) => hole(`hole ${n}`, 60_000 + 2 * n)))
     await t.rejects(history.coverage(ID, { fromMs: AT, toMs: AT + 100_000 }), {
       code: 'RANGE_INVALID',
       message: /more than 10000 gaps/
     })
-    t.equal((await history.coverage(ID, { fromMs: AT, toMs: AT + 60_000 })).intervals.length, 5)
+    t.equal((await history.coverage(ID, { fromMs: AT, toMs: AT + 60_000 })).intervals.length, 7)
   })
 }
 

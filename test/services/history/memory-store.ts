@@ -139,10 +139,13 @@ export class MemoryHistoryStore implements HistoryStore {
     return pageOf(rows, tradeTime, query)
   }
 
-  async gaps({ fromMs, toMs, marketId, limit, kinds }: GapQuery): Promise<GapRecord[]> {
+  async gaps({ fromMs, toMs, marketId, limit, kinds, lateKinds = [] }: GapQuery): Promise<GapRecord[]> {
     this.answer()
     return [...this.gapRows.values()]
-      .filter(({ kind }) => kinds?.includes(kind) ?? true)
+      .filter(({ kind, startedAtMs, detectedAtMs }) => {
+        const isLate = detectedAtMs > Math.max(startedAtMs, fromMs)
+        return kinds === undefined || kinds.includes(kind) || (isLate && lateKinds.includes(kind))
+      })
       .filter((gap) => marketId === null || concerns(gap, marketId))
       .filter((gap) => overlaps(gap.startedAtMs, gap.endedAtMs, { fromMs, toMs }))
       .sort((a, b) => a.startedAtMs - b.startedAtMs)

@@ -389,6 +389,19 @@ function suite(t: Test, open: () => Promise<HistoryStore>): void {
     const kinds = ['journal_hole', 'restart'] as const
     t.strictSame(await store.gaps({ ...range, marketId: mine, limit: 1, kinds }), [gaps.instant])
     t.strictSame(await store.gaps({ ...range, marketId: null, kinds: ['drift'] }), [])
+    const late = gap({
+      marketIds: [mine],
+      kind: 'drift',
+      startedAtMs: from + 100,
+      detectedAtMs: from + 120,
+      endedAtMs: from + 130
+    })
+    const atOnce = gap({ ...late, id: `${late.id} at once`, detectedAtMs: late.startedAtMs })
+    await store.writeGaps([late, atOnce])
+    const lateWithin = (fromMs: number) =>
+      store.gaps({ fromMs, toMs: from + 200, marketId: mine, limit: 9, kinds: [], lateKinds: ['drift'] })
+    t.strictSame(await lateWithin(from + 119), [late])
+    t.strictSame(await lateWithin(from + 120), [], 'it was noticed by then')
     t.strictSame(await store.gaps({ ...range, marketId: null }), Object.values(gaps).slice(0, 7))
     t.strictSame(await store.gaps({ ...range, fromMs: from + 60, toMs: from + 70, marketId: mine }), [
       gaps.open
