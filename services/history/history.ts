@@ -20,6 +20,7 @@ import { JournalTap } from './journal-tap.ts'
 import { MarketJournal } from './market-journal.ts'
 import { Opening } from './opening.ts'
 import { Pruner } from './pruner.ts'
+import { provenSince } from './read/late-gaps.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from './read/reader.ts'
 import { readRecordedCoverage } from './read/recorded-coverage.ts'
 import type { HistoryStore, TimeRange } from './records.ts'
@@ -242,11 +243,12 @@ export class History implements HistoryReader {
 
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {
     this.bookLog.beat()
-    await this.journals.get(BOOKS)?.flush()
-    return this.books.bookAt(marketId, atMs).catch(async (error) => {
+    await Promise.all([this.journals.get(BOOKS)?.flush(), this.recorder.flush()])
+    const found = await this.books.bookAt(marketId, atMs).catch(async (error) => {
       if (error instanceof BookUnknownError) await assertNotLost(this.bookJournal, this, marketId, atMs)
       throw error
     })
+    return provenSince(found, () => this.store)
   }
 
   private get journalFolder(): string {

@@ -2,6 +2,7 @@ import { BookUnknownError } from '../../errors.ts'
 import { assertNotLost } from '../book-log/lost-log.ts'
 import type { BookLogSource } from '../book-log/ports.ts'
 import type { BookLogReader } from '../book-log/reader.ts'
+import { provenSince } from '../read/late-gaps.ts'
 import type { BookAt, HistoryReader, RecordedCoverage } from '../read/reader.ts'
 import { readRecordedCoverage } from '../read/recorded-coverage.ts'
 import type { HistoryRows, HistoryStore, TimeRange } from '../records.ts'
@@ -42,10 +43,11 @@ export class HistoryAsOf implements HistoryReader {
 
   async bookAt(marketId: string, atMs: number): Promise<BookAt> {
     const { books, log } = this.past
-    const found = await books.bookAt(marketId, atMs).catch(async (error) => {
+    const logged = await books.bookAt(marketId, atMs).catch(async (error) => {
       if (error instanceof BookUnknownError) await assertNotLost(log, this, marketId, atMs)
       throw error
     })
+    const found = await provenSince(logged, () => this.store)
     const { hole } = found
     if (hole === null || hole.toMs === null || hole.toMs <= this.atMs) return found
     return { ...found, hole: { ...hole, toMs: null } }

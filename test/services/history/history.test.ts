@@ -198,6 +198,46 @@ async function coverageOfRange(t: Test, { databaseUrl }: Engine): Promise<void> 
   })
 }
 
+t.test('a book that was live while a gap had begun and was not noticed is not proved', (t) =>
+  onEachEngine(t, bookOfLateGap)
+)
+
+async function bookOfLateGap(t: Test, { databaseUrl }: Engine): Promise<void> {
+  const { dataDir, runs } = folderOf(t)
+  const clock = { ms: AT }
+  const store = new SnapshotStore({ capacityMarkets: 8, capacityLevels: 64 })
+  const history = newHistory(dataDir, databaseUrl, { store, now: () => clock.ms })
+  runs(history)
+  await history.start()
+  await until(() => history.status().recorder.state === 'well')
+  const { id, slot } = serve(store, market(1))
+  clock.ms += 4_000
+  t.ok((await history.bookAt(id, AT + 2_000)).proven)
+  const told = {
+    venue: 'kalshi',
+    kind: 'disconnected',
+    connection: 'c',
+    subscription: null,
+    slots: [slot]
+  } as const
+  const numbers = { fromSequence: null, toSequence: null }
+  history.taps.onGap({
+    ...told,
+    ...numbers,
+    startedAtMs: AT + 1_000,
+    detectedAtMs: AT + 3_000,
+    detail: 'cut'
+  })
+  const hole = { fromMs: AT + 1_000, toMs: AT + 3_000, reason: 'disconnected' }
+  t.match(await history.bookAt(id, AT + 2_000), { proven: false, hole })
+  t.match(await history.bookAt(id, AT + 999), { proven: true, hole: null }, 'before it')
+  t.match(
+    await history.bookAt(id, AT + 3_000),
+    { proven: true, hole: null },
+    'from there on its verdict tells'
+  )
+}
+
 t.test('a book of which the log was deleted', (t) => onEachEngine(t, bookWithoutLog))
 
 async function bookWithoutLog(t: Test, { databaseUrl }: Engine): Promise<void> {
