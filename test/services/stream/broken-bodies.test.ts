@@ -32,11 +32,13 @@ t.test('a change of a book whose writing failed is not lost: the whole book come
   setBid(here, 2_222, 6_000_000, 1)
   await turns()
   t.equal(left(), 0)
-  t.match(one.messages.at(-1), { type: 'change', seq: 1, books: [{ id: here.ids[1] }] }, 'the other is told')
+  const changes = () => one.messages.flatMap((message) => (message.type === 'change' ? [message] : []))
+  t.match(changes()[0], { seq: 1, books: [{ id: here.ids[1] }] }, 'the other is told')
 
   setBid(here, 3_333, 7_000_000)
   await turns()
-  t.match(one.messages.at(-1), { type: 'change', books: [{ id: here.ids[0], previous: null }] })
+  // Now, or on a beat before this change, on a machine that takes its time.
+  t.match(changes()[1], { books: [{ id: here.ids[0], previous: null }] })
   t.same(differences(one.held.books, here.store, here.ids), [])
   t.equal(here.hub.statistics.failures, 1)
   t.equal(here.errors.length, 1)
