@@ -26,7 +26,7 @@ async function askEngine(
 ): Promise<Figure[]> {
   const toMs = Date.now() - AGO_MS
   const day: RecordedDay = {
-    rows: rowsOf(engine, quick),
+    rows: quick ? 100_000 : 10_000_000,
     markets: quick ? 500 : 2_000,
     fromMs: toMs - DAY_MS,
     toMs
@@ -83,12 +83,6 @@ async function askEngine(
   } finally {
     await Promise.all([asked.stop(), logging.stop()])
   }
-}
-
-/** PGlite takes five minutes and more for what PostgreSQL takes two for. */
-function rowsOf(engine: EngineName, quick: boolean): number {
-  if (quick) return 100_000
-  return engine === 'postgres' ? 10_000_000 : 1_000_000
 }
 
 function count(value: number): string {
