@@ -8,6 +8,7 @@ import type { Config } from '../schemas/config.ts'
 import { listenWithGrace } from '../server.ts'
 import { JournalReader } from '../services/history/journal/reader.ts'
 import type { JournalReplay, ReplayProgress } from '../services/history/replay/replay.ts'
+import { JOURNAL_FOLDER } from '../services/history/storage/data-dir.ts'
 import { ProgressBar } from './progress.ts'
 import { timeOption, UsageError } from './usage.ts'
 
@@ -80,8 +81,8 @@ async function holdsRecords(journal: string, folder: string, toMs: number): Prom
 
 /** The journals, and the data folder that they are in; null where they are somewhere else. */
 function placesIn(folder: string): { journal: string; dataDir: string | null } {
-  const inside = join(folder, 'journal')
+  const inside = join(folder, JOURNAL_FOLDER)
   if (existsSync(inside)) return { journal: inside, dataDir: folder }
   const whole = resolve(folder)
-  return { journal: folder, dataDir: basename(whole) === 'journal' ? dirname(whole) : null }
+  return { journal: folder, dataDir: basename(whole) === JOURNAL_FOLDER ? dirname(whole) : null }
 }
